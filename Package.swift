@@ -1,0 +1,101 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is compiled in Swift 6 mode, with memory-unsafe constructs marked, and without warnings.
+let base: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+let library: [SwiftSetting] = base + [.strictMemorySafety()]
+// Where `@_lifetime` is written: the Cap'n Proto runtime, generated code, and what returns readers.
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+
+let package = Package(
+  name: "sluice",
+  platforms: [.macOS(.v26)],
+  products: [
+    .library(name: "Sluice", targets: ["Sluice"]),
+    .library(name: "CapnProto", targets: ["CapnProto"]),
+    .executable(name: "capnpc-swift", targets: ["capnpc-swift"]),
+    .plugin(name: "CapnProtoPlugin", targets: ["CapnProtoPlugin"]),
+    .executable(name: "perf_demo", targets: ["perf_demo"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+  ],
+  targets: [
+    // The layers, lowest first: a module imports only modules above it (Tests/ArchitectureTests).
+    .target(name: "CSluice"),
+    .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
+    .target(name: "SluiceSystem", dependencies: ["CSluice", system], swiftSettings: library + lifetimes),
+    .target(
+      name: "CapnProto",
+      swiftSettings: library + lifetimes + [.enableExperimentalFeature("SuppressedAssociatedTypes")]),
+    .executableTarget(name: "capnpc-swift", dependencies: ["CapnProto"], swiftSettings: library + lifetimes),
+    .plugin(name: "CapnProtoPlugin", capability: .buildTool(), dependencies: ["capnpc-swift"]),
+    .target(
+      name: "SluiceTransport", dependencies: ["SluiceSystem", system, deque, logging],
+      swiftSettings: library + lifetimes),
+    .target(
+      name: "SluiceMemory", dependencies: ["SluiceSystem", "CJemalloc", system], swiftSettings: library + lifetimes),
+    .target(
+      name: "SluiceSchemas", dependencies: ["CapnProto"], path: "Schemas/Sluice", swiftSettings: base + lifetimes,
+      plugins: ["CapnProtoPlugin"]),
+    .target(
+      name: "SluiceChannel",
+      dependencies: ["SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem", deque, logging],
+      swiftSettings: library + lifetimes),
+    .target(
+      name: "SluiceSession",
+      dependencies: [
+        "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem", system,
+        logging,
+      ],
+      swiftSettings: library + lifetimes),
+    .target(
+      name: "Sluice",
+      dependencies: ["SluiceSession", "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSystem", "CapnProto"],
+      swiftSettings: library),
+
+    // perf_demo: what zero-copy is worth.
+    .target(
+      name: "PerfDemoSchema", dependencies: ["CapnProto"], path: "Schemas/PerfDemo", swiftSettings: base + lifetimes,
+      plugins: ["CapnProtoPlugin"]),
+    .executableTarget(
+      name: "perf_demo", dependencies: ["Sluice", "PerfDemoSchema", arguments, histogram, subprocess, logging, system],
+      path: "PerfDemo", swiftSettings: library),
+
+    // Tests.
+    .executableTarget(
+      name: "TestPeer", dependencies: ["Sluice", "PerfDemoSchema", logging, system], path: "Tests/TestPeer",
+      swiftSettings: base),
+    .testTarget(name: "ArchitectureTests", swiftSettings: base),
+    .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
+    .testTarget(
+      name: "CapnProtoTests", dependencies: ["CapnProto", subprocess, system], swiftSettings: base + lifetimes),
+    .testTarget(
+      name: "CapnProtoInteropTests", dependencies: ["CapnProto", subprocess, system],
+      swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
+    .testTarget(name: "SluiceTransportTests", dependencies: ["SluiceTransport", system], swiftSettings: base),
+    .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
+    .testTarget(
+      name: "SluiceChannelTests", dependencies: ["SluiceChannel", "PerfDemoSchema", system], swiftSettings: base),
+    .testTarget(
+      name: "SluiceSessionTests",
+      dependencies: ["Sluice", "SluiceSchemas", "PerfDemoSchema", "TestPeer", subprocess, system], swiftSettings: base),
+    .testTarget(name: "PerfDemoTests", dependencies: ["Sluice", "perf_demo", subprocess, system], swiftSettings: base),
+  ]
+)

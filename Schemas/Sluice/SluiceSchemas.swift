@@ -1,0 +1,1 @@
+// The schemas beside this file are compiled by CapnProtoPlugin.

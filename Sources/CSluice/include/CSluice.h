@@ -1,0 +1,3 @@
+#ifndef CSLUICE_H
+#define CSLUICE_H
+#endif
