@@ -1,0 +1,31 @@
+# Each target first makes sure that the machine has what the package needs.
+DEMO_FLAGS ?= --json perf_demo.json --plot perf_demo.svg
+BENCH_FLAGS ?=
+SWIFT ?= swift
+
+.PHONY: help demo test lint bench bootstrap
+
+help:
+	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
+	@echo '             (DEMO_FLAGS="--sizes 100kB,1MB --json out.json --plot out.svg")'
+	@echo 'make test    build everything and run all tests'
+	@echo 'make lint    check the formatting of all sources, strictly'
+	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
+
+bootstrap:
+	@Scripts/bootstrap.sh
+
+demo: bootstrap
+	$(SWIFT) build --configuration release --product perf_demo
+	"$$($(SWIFT) build --configuration release --show-bin-path)/perf_demo" $(DEMO_FLAGS)
+
+test: bootstrap
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+lint: bootstrap
+	@Scripts/lint.sh
+
+bench: bootstrap
+	$(SWIFT) build --package-path Benchmarks --configuration release
+	"$$($(SWIFT) build --package-path Benchmarks --configuration release --show-bin-path)/sluice-bench" $(BENCH_FLAGS)
