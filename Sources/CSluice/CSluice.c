@@ -177,6 +177,17 @@ int sluice_socket_set_send_buffer(int descriptor, int byte_count) {
   RESULT(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &byte_count, sizeof byte_count));
 }
 
+int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds) {
+  // Rounded up: 0 would mean no limit.
+  int64_t microseconds = (nanoseconds + 999) / 1000;
+  struct timeval value = {.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
+  RESULT(setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value));
+}
+
+int sluice_set_non_blocking(int descriptor, int non_blocking) {
+  RESULT(fcntl(descriptor, F_SETFL, non_blocking ? O_NONBLOCK : 0));
+}
+
 union control {
   struct cmsghdr header;
   char bytes[CMSG_SPACE(SLUICE_SCM_MAX_FD * sizeof(int))];
@@ -299,6 +310,11 @@ int sluice_set_close_on_exec(int descriptor) { RESULT(fcntl(descriptor, F_SETFD,
 
 int sluice_lock_file(int descriptor) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  RESULT(fcntl(descriptor, F_SETLK, &lock));
+}
+
+int sluice_unlock_file(int descriptor) {
+  struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
   RESULT(fcntl(descriptor, F_SETLK, &lock));
 }
 

@@ -107,6 +107,10 @@ int sluice_socket_peer_pidfd(int descriptor);
 /// getsockopt(2) and setsockopt(2), SO_SNDBUF; the kernel doubles what it is given.
 int sluice_socket_get_send_buffer(int descriptor);
 int sluice_socket_set_send_buffer(int descriptor, int byte_count);
+/// setsockopt(2), SO_SNDTIMEO: how long connect(2) may block; 0 for ever.
+int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds);
+/// fcntl(2), F_SETFL: O_NONBLOCK.
+int sluice_set_non_blocking(int descriptor, int non_blocking);
 /// sendmsg(2) with MSG_NOSIGNAL and MSG_DONTWAIT; `handles` go with the first byte (SCM_RIGHTS). Bytes sent.
 ssize_t sluice_socket_send(int descriptor, const struct iovec *parts, size_t part_count, const int *handles,
                            size_t handle_count);
@@ -176,6 +180,8 @@ int sluice_set_close_on_exec(int descriptor);
 int sluice_lock_file(int descriptor);
 /// fcntl(2), F_GETLK: the pid of who holds the lock that sluice_lock_file asks for, 0 if nobody does.
 int sluice_lock_holder(int descriptor, pid_t *holder);
+/// fcntl(2), F_SETLK: gives that lock back.
+int sluice_unlock_file(int descriptor);
 /// mkdir(2), chmod(2), unlink(2), rmdir(2), rename(2).
 int sluice_mkdir(const char *path, mode_t mode);
 int sluice_chmod(const char *path, mode_t mode);

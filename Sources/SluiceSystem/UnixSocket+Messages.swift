@@ -1,0 +1,86 @@
+import CSluice
+import SystemPackage
+
+/// What one call of `UnixSocket.receive` brought.
+public struct ReceivedBytes: Sendable {
+  /// How many bytes; 0 at the end of the stream.
+  public var byteCount: Int
+  /// The handles that came with them, close-on-exec. Those nobody keeps are closed.
+  public var handles: [Handle]
+  /// Whether handles were lost, because this process's descriptor table is full. The kernel has closed them.
+  public var lostHandles: Bool
+}
+
+extension UnixSocket {
+  /// Sends two spans of bytes, one after the other, with handles bound to the first byte.
+  /// The corresponding C function is `sendmsg`. Never blocks and allocates nothing without handles.
+  ///
+  /// - Parameter handles: At most `maxHandlesPerMessage`. They stay the caller's; the kernel duplicates them.
+  /// - Returns: How many bytes the kernel took, with the handles if it took any; `nil` when there is no room.
+  /// - Throws: `EPIPE` or `ECONNRESET` when the peer is gone; `ETOOMANYREFS` when too many handles are in flight.
+  public static func send(
+    on socket: Handle, _ head: RawSpan, _ body: RawSpan, handles: [Handle] = []
+  ) throws(SystemError) -> Int? {
+    // Sound: the vectors point into the two spans, which outlive the call; the kernel only reads.
+    let result = unsafe head.withUnsafeBytes { head in
+      unsafe body.withUnsafeBytes { body in
+        unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { parts in
+          unsafe parts.initializeElement(
+            at: 0, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count))
+          unsafe parts.initializeElement(
+            at: 1, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count))
+          return unsafe send(on: socket.rawValue, parts, handles)
+        }
+      }
+    }
+    if result >= 0 { return result }
+    if result == -Int(Errno.resourceTemporarilyUnavailable.rawValue) { return nil }
+    throw SystemError(operation: "sendmsg", negated: result, detail: handles.isEmpty ? nil : "\(handles.count) handles")
+  }
+
+  private static func send(
+    on socket: CInt, _ parts: UnsafeMutableBufferPointer<iovec>, _ handles: [Handle]
+  ) -> Int {
+    guard handles.count <= maxHandlesPerMessage else { return -Int(Errno.invalidArgument.rawValue) }
+    return withExtendedLifetime(handles) {
+      unsafe withUnsafeTemporaryAllocation(of: CInt.self, capacity: max(handles.count, 1)) { descriptors in
+        for (index, handle) in handles.enumerated() {
+          unsafe descriptors.initializeElement(at: index, to: handle.rawValue)
+        }
+        return retryingInterrupts {
+          unsafe sluice_socket_send(socket, parts.baseAddress, parts.count, descriptors.baseAddress, handles.count)
+        }
+      }
+    }
+  }
+
+  /// Receives bytes and the handles bound to them. The corresponding C function is `recvmsg`. Never blocks.
+  ///
+  /// One call never crosses from bytes with handles into bytes sent later, so the handles belong to bytes of this call.
+  /// - Parameter buffer: Where the bytes go; not empty.
+  /// - Returns: What came; `nil` when there is nothing now.
+  /// - Throws: `ECONNRESET` when the peer closed its end without reading everything.
+  @unsafe
+  public static func receive(
+    on socket: Handle, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(SystemError) -> ReceivedBytes? {
+    var received = ReceivedBytes(byteCount: 0, handles: [], lostHandles: false)
+    // Sound: the call writes at most the buffer's count, and at most SLUICE_SCM_MAX_FD descriptors.
+    let result = unsafe withUnsafeTemporaryAllocation(of: CInt.self, capacity: maxHandlesPerMessage) { descriptors in
+      var (count, lost): (Int, CInt) = (0, 0)
+      let result = retryingInterrupts {
+        unsafe sluice_socket_receive(
+          socket.rawValue, buffer.baseAddress, buffer.count, descriptors.baseAddress, &count, &lost)
+      }
+      if count > 0 {
+        received.handles = (0..<count).map { unsafe Handle(owning: FileDescriptor(rawValue: descriptors[$0])) }
+      }
+      received.lostHandles = lost != 0
+      return result
+    }
+    if result == -Int(Errno.resourceTemporarilyUnavailable.rawValue) { return nil }
+    if result < 0 { throw SystemError(operation: "recvmsg", negated: result) }
+    received.byteCount = result
+    return received
+  }
+}
