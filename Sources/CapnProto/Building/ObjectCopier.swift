@@ -1,0 +1,202 @@
+/// Copies an object and all that it owns, checked as when reading, without recursion. Fields that this program's schema
+/// does not know are copied too. Capability pointers are copied as they are.
+struct ObjectCopier: ~Copyable {
+  private var pending: [(source: PointerView, target: PointerView)] = []
+
+  /// Lets `target` point to a copy of what `source` points to.
+  static func copy(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
+    var copier = ObjectCopier()
+    copier.pending.append((source, target))
+    try copier.drain()
+  }
+
+  /// Lets `target` point to a new struct of `size`, or larger if `source` is, with the content of `source`.
+  static func copy(
+    _ source: StructView, to target: PointerView, size: StructSize
+  ) throws(CapnProtoError) -> StructView {
+    var copier = ObjectCopier()
+    let copy = target.initStructure(size.union(source.size))
+    copier.fill(copy, from: source)
+    try copier.drain()
+    return copy
+  }
+
+  /// Lets `target` point to a new struct list whose elements have the size `size`, or larger if those of `source` are.
+  static func copy(
+    _ source: ListView, to target: PointerView, size: StructSize
+  ) throws(CapnProtoError) -> ListView {
+    var copier = ObjectCopier()
+    let size = size.union(source.structure(0).size)
+    let copy = target.initList(ElementLayout(.composite, structSize: size), count: Int(source.count))
+    for index in 0..<Int(source.count) { copier.fill(copy.structure(index), from: source.structure(index)) }
+    try copier.drain()
+    return copy
+  }
+
+  private mutating func drain() throws(CapnProtoError) {
+    while let next = pending.popLast() { try follow(next.source, next.target) }
+  }
+
+  private mutating func follow(_ source: PointerView, _ target: PointerView) throws(CapnProtoError) {
+    let value = source.load()
+    guard !value.isNull else { return target.erase() }
+    let kind = value.kind == .far ? try source.resolve(value).tag.kind : value.kind
+    switch kind {
+    case .structure:
+      guard let structure = try source.structure() else { return }
+      fill(target.initStructure(structure.size), from: structure)
+    case .list: try copyList(source, to: target)
+    case .other:
+      target.erase()
+      target.store(value.kind == .far ? try source.resolve(value).tag : value)
+    case .far: throw source.error(.invalidLandingPad)
+    }
+  }
+
+  private mutating func copyList(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
+    guard let list = try source.list(of: .void) else { return }
+    let count = Int(list.count)
+    let copy = target.initList(
+      ElementLayout(list.elementSize, structSize: count > 0 ? list.structure(0).size : list.elementStructSize),
+      count: count)
+    switch list.elementSize {
+    case .composite, .pointer:
+      for index in stride(from: count - 1, through: 0, by: -1) {
+        fill(copy.structure(index), from: list.structure(index))
+      }
+    case .void: break
+    case .bit, .byte, .twoBytes, .fourBytes, .eightBytes:
+      guard copy.dataBits == list.dataBits else { return }
+      // Sound: both lists have as many bits; the copy's padding stays zero but for the last byte's, which is masked.
+      let bits = count &* Int(list.stepBits)
+      let bytes = (bits &+ 7) &>> 3
+      let destination = unsafe UnsafeMutableRawPointer(mutating: copy.start)
+      unsafe destination.copyMemory(from: list.start, byteCount: bytes)
+      if bits & 7 != 0 {
+        let last = unsafe destination.load(fromByteOffset: bytes &- 1, as: UInt8.self)
+        unsafe destination.storeBytes(of: last & (1 &<< UInt8(bits & 7) &- 1), toByteOffset: bytes &- 1, as: UInt8.self)
+      }
+    }
+  }
+
+  /// Copies data, and queues the pointers so that the first is followed first.
+  private mutating func fill(_ copy: StructView, from source: StructView) {
+    let bytes = Int(min(copy.dataBits, source.dataBits)) &>> 3
+    // Sound: both data sections have as many bytes.
+    unsafe UnsafeMutableRawPointer(mutating: copy.data).copyMemory(from: source.data, byteCount: bytes)
+    for index in stride(from: Int(min(copy.pointerCount, source.pointerCount)) - 1, through: 0, by: -1) {
+      let inner = source.pointer(index)
+      if !inner.isNull { pending.append((inner, copy.pointer(index))) }
+    }
+  }
+}
+
+extension StructSize {
+  /// The smallest size that has room for both.
+  func union(_ other: StructSize) -> StructSize {
+    StructSize(dataWords: max(dataWords, other.dataWords), pointers: max(pointers, other.pointers))
+  }
+}
+
+extension StructView {
+  /// The size in whole words; an element of a primitive list counts as a word.
+  @usableFromInline
+  var size: StructSize {
+    StructSize(dataWords: UInt16(truncatingIfNeeded: (dataBits &+ 63) &>> 6), pointers: pointerCount)
+  }
+}
+
+extension ListView {
+  /// The size of the elements, read as structs.
+  var elementStructSize: StructSize {
+    StructSize(dataWords: UInt16(truncatingIfNeeded: (dataBits &+ 63) &>> 6), pointers: pointerCount)
+  }
+}
+
+extension PointerView {
+  /// Lets the pointer, in a message under construction, point to a copy of what `source` points to.
+  @usableFromInline @inline(never)
+  func copy(from source: PointerView) {
+    do {
+      try ObjectCopier.copy(source, to: self)
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// Lets the pointer, in a message under construction, point to a copy of `source`.
+  @usableFromInline @inline(never)
+  func copy(from source: StructView) {
+    do {
+      _ = try ObjectCopier.copy(source, to: self, size: StructSize(dataWords: 0, pointers: 0))
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// The struct for writing: a new one for a null pointer, and a larger copy where the one that is there was made by an
+  /// older schema. Without content on failure, which is recorded.
+  @usableFromInline
+  func structureForWriting(_ size: StructSize) -> StructView {
+    do {
+      guard let found = try structure() else { return initStructure(size) }
+      if found.size.union(size) == found.size { return found }
+      return try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(found, to: target, size: size) }
+    } catch {
+      fail(error)
+      return unsafe StructView(emptyIn: segment)
+    }
+  }
+
+  /// The list for writing, without elements for a null pointer; a larger copy of a struct list whose elements were made by
+  /// an older schema. Without elements on failure, which is recorded.
+  @usableFromInline
+  func listForWriting(_ layout: ElementLayout) -> ListView {
+    do {
+      guard let found = try list(of: layout.elementSize) else { return void(layout, count: 0) }
+      guard layout.elementSize == .composite, found.count > 0 else { return found }
+      let size = found.elementStructSize
+      if found.elementSize == .composite, size.union(layout.structSize) == size { return found }
+      return try replacing { (target) throws(CapnProtoError) in
+        try ObjectCopier.copy(found, to: target, size: layout.structSize)
+      }
+    } catch {
+      fail(error)
+      return void(layout, count: 0)
+    }
+  }
+
+  /// Runs `copy` with a pointer of its own, erases what this one points to, and then lets it point to the copy.
+  private func replacing<Result>(
+    _ copy: (PointerView) throws(CapnProtoError) -> Result
+  ) throws(CapnProtoError) -> Result {
+    guard let slot = reserve(1) else {
+      return try copy(unsafe PointerView(segment: segment, location: nil, nesting: 0))
+    }
+    slot.zero()
+    let temporary = unsafe PointerView(
+      segment: slot.segment, location: UnsafeRawPointer(slot.start), nesting: .max)
+    let result = try copy(temporary)
+    erase()
+    take(temporary)
+    return result
+  }
+
+  /// Points to what `other`, in the same message, points to; `other` becomes null. A far pointer, or a double-far one
+  /// where the object's segment has no room for a landing pad, if the object is in another segment.
+  private func take(_ other: PointerView) {
+    let value = other.load()
+    guard !value.isNull, let location = unsafe location, let from = unsafe other.location else { return }
+    other.store(WirePointer(bits: 0))
+    if value.kind == .far || value.kind == .other { return store(value) }
+    let target =
+      unsafe other.segment.pointee.start + (other.segment.pointee.wordOffset(of: from) &+ 1 &+ value.offset) &* 8
+    if unsafe other.segment == segment {
+      return store(value.withOffset(unsafe (UnsafeRawPointer(target) - location) &>> 3 &- 1))
+    }
+    // The vacated pointer is a landing pad in the object's own segment.
+    other.store(value)
+    let record = unsafe other.segment.pointee
+    store(.far(segment: record.index, wordOffset: unsafe record.wordOffset(of: from), isDouble: false))
+  }
+}

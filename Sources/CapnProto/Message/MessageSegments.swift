@@ -1,0 +1,56 @@
+/// The segments of a message that somebody else keeps alive, with the limits for reading them. Whoever may write to the
+/// bytes, even while they are read, can falsify values but nothing else.
+@safe
+public struct MessageSegments: ~Copyable, @unchecked Sendable {
+  // Sound as Sendable: constant, but for the traversal counter, which is atomic.
+  @usableFromInline let table: SegmentTable
+
+  /// Checks `segments` against `limits`.
+  ///
+  /// - Parameters:
+  ///   - segments: Each aligned to 8 and of whole words. They stay mapped as long as the value lives, and keep their place.
+  ///   - limits: What reading may cost.
+  /// - Throws: `noSegments`, `tooManySegments`, `messageTooLarge`, or `misalignedSegment`.
+  @unsafe
+  public init(_ segments: [UnsafeRawBufferPointer], limits: ReadLimits) throws(CapnProtoError) {
+    guard unsafe !segments.isEmpty else { throw CapnProtoError(.noSegments) }
+    let count = unsafe segments.count
+    guard count <= limits.segmentCount else {
+      throw CapnProtoError(.tooManySegments(count: count, limit: limits.segmentCount))
+    }
+    var words = 0
+    for index in unsafe segments.indices {
+      let segment = unsafe segments[index]
+      let address = UInt(bitPattern: segment.baseAddress)
+      guard address & 7 == 0, segment.count & 7 == 0 else {
+        throw CapnProtoError(.misalignedSegment(index: index))
+      }
+      words &+= segment.count / 8
+      guard words <= limits.totalWords else {
+        throw CapnProtoError(.messageTooLarge(words: words, limitWords: limits.totalWords))
+      }
+    }
+    table = unsafe SegmentTable.allocate(
+      segments: segments, traversalLimit: max(0, limits.traversalWords), nestingLimit: max(0, limits.nesting))
+  }
+
+  deinit { table.deallocate() }
+
+  /// The root struct, read as one of `schema`.
+  ///
+  /// - Throws: What is wrong with the root pointer.
+  @inlinable @_lifetime(borrow self)
+  public func root<Schema: StructSchema>(as schema: Schema.Type = Schema.self) throws(CapnProtoError) -> Schema.Reader {
+    let pointer = table.rootPointer
+    let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+    return Schema.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: self))
+  }
+
+  /// The root pointer, whatever it points to.
+  @inlinable
+  public var rootPointer: AnyPointerReader {
+    @_lifetime(borrow self) get {
+      unsafe _overrideLifetime(AnyPointerReader(unowned: table.rootPointer), borrowing: self)
+    }
+  }
+}

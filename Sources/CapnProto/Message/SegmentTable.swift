@@ -1,0 +1,52 @@
+/// Owns a message's records in stable memory (not the segments' bytes). Whoever holds it frees it once.
+@usableFromInline @safe
+struct SegmentTable {
+  @usableFromInline let message: UnsafeMutablePointer<MessageRecord>
+
+  /// Records for `segments`, each made of whole aligned words that stay valid as long as the table is used.
+  ///
+  /// - Parameter segments: At least one.
+  static func allocate(segments: [UnsafeRawBufferPointer], traversalLimit: Int, nestingLimit: Int) -> SegmentTable {
+    // Sound: every record is initialised before anybody sees the table. Records and table share one allocation.
+    let message = UnsafeMutablePointer<MessageRecord>.allocate(capacity: 1)
+    let records = unsafe UnsafeMutablePointer<SegmentRecord>.allocate(capacity: segments.count)
+    let table = unsafe UnsafeMutablePointer<UnsafeMutablePointer<SegmentRecord>>.allocate(capacity: segments.count)
+    for index in unsafe segments.indices {
+      let segment = unsafe segments[index]
+      let start = unsafe UnsafeMutableRawPointer(mutating: segment.baseAddress ?? UnsafeRawPointer(records))
+      let words = min(segment.count / 8, WirePointer.maximumSegmentWords + 1)
+      unsafe (records + index).initialize(
+        to: SegmentRecord(
+          start: start, wordCount: words, capacity: words, index: UInt32(truncatingIfNeeded: index), message: message))
+      unsafe (table + index).initialize(to: records + index)
+    }
+    unsafe message.initialize(
+      to: MessageRecord(
+        segments: table, segmentCount: segments.count, traversalLimit: traversalLimit, nestingLimit: nestingLimit))
+    return unsafe SegmentTable(message: message)
+  }
+
+  @usableFromInline
+  init(message: UnsafeMutablePointer<MessageRecord>) {
+    unsafe self.message = message
+  }
+
+  /// The root pointer: the first word of the first segment, or null when that has none.
+  @inlinable
+  var rootPointer: PointerView {
+    // Sound: a table has one segment at least.
+    unsafe PointerView(
+      segment: message.pointee.segments[0],
+      location: message.pointee.segments[0].pointee.wordCount > 0
+        ? UnsafeRawPointer(message.pointee.segments[0].pointee.start) : nil,
+      nesting: Int32(clamping: message.pointee.nestingLimit))
+  }
+
+  /// Frees a table that ``allocate(segments:traversalLimit:nestingLimit:)`` made. No view of it may be used any more.
+  func deallocate() {
+    unsafe message.pointee.segments[0].deallocate()
+    unsafe message.pointee.segments.deallocate()
+    unsafe message.deinitialize(count: 1)
+    unsafe message.deallocate()
+  }
+}
