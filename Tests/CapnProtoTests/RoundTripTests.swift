@@ -42,7 +42,7 @@ import Testing
   /// Expects what ``fill(_:)`` set.
   static func expectFilled(_ tree: Tree.Reader) throws {
     #expect(tree.id == 4_000_000_000)
-    #expect(!tree.flag)
+    #expect(tree.flag == false)
     #expect(tree.color == .unknown(900))
     #expect(tree.small == .min)
     #expect(try tree.name == "Löwenzahn 🌼")
@@ -51,7 +51,7 @@ import Testing
     #expect(kids.count == 3)
     for i in kids.indices {
       #expect(kids[i].id == UInt32(i))
-      #expect(kids[i].flag)
+      #expect(kids[i].flag == true)
       #expect(try kids[i].name == "kid \(i)")
     }
     #expect(try tree.texts.array == ["eins", "", "drei"])

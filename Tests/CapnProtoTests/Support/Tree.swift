@@ -123,7 +123,9 @@ enum Tree: StructSchema {
     @_lifetime(copy self) func initBlobs(_ count: Int) -> ListBuilder<RawSpan> { raw.initList(at: 7, count: count) }
     @_lifetime(copy self) func initColors(_ count: Int) -> ListBuilder<Color> { raw.initList(at: 8, count: count) }
     var any: AnyPointerBuilder { @_lifetime(copy self) get { raw.pointer(at: 9) } }
-    @_lifetime(copy self) func initVoids(_ count: Int) -> ListBuilder<VoidElement> { raw.initList(at: 11, count: count) }
+    @_lifetime(copy self) func initVoids(_ count: Int) -> ListBuilder<VoidElement> {
+      raw.initList(at: 11, count: count)
+    }
 
     func setNumber(_ value: Int64) {
       raw.store(UInt16(1), at: 5)
