@@ -90,6 +90,12 @@ public enum UnixSocket {
     }
   }
 
+  /// Makes calls on the socket wait for room, bytes or connections, or answer at once that there are none, as sockets do
+  /// when they are made. The corresponding C call is `fcntl(F_SETFL)`.
+  public static func setBlocking(_ isBlocking: Bool, of socket: Handle) throws(SystemError) {
+    try systemCall("fcntl", "F_SETFL") { sluice_set_non_blocking(socket.rawValue, isBlocking ? 0 : 1) }
+  }
+
   /// Says that no more bytes will follow; the other direction stays open. The corresponding C function is `shutdown`.
   public static func finishSending(_ socket: Handle) throws(SystemError) {
     try systemCall("shutdown", "SHUT_WR") { sluice_socket_shutdown_sending(socket.rawValue) }
