@@ -1,0 +1,29 @@
+/// Why a segment could not be made or borrowed.
+public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// A segment's name has 1 to 249 bytes of UTF-8 and no zero byte.
+  case invalidName(String)
+  /// A segment has at least one byte.
+  case invalidByteCount(name: String, Int)
+  /// The kernel refused: no descriptor, no memory or no mapping is left, or a limit of the process was met.
+  case system(name: String, SystemError)
+  /// What the peer sent is no memfd that can carry seals, but a file, a socket or something else.
+  case notSealable(name: String)
+  /// The peer's memory lacks seals, so that it could be truncated or written while it is read.
+  case unsealed(name: String, found: SegmentSeals, required: SegmentSeals)
+  /// The peer's memory has another size than the peer announced.
+  case wrongByteCount(name: String, found: Int, announced: Int)
+
+  /// Which segment, what was found and what is required.
+  public var description: String {
+    switch self {
+    case .invalidName(let name): "\"\(name)\" cannot name a segment: 1 to 249 bytes, none of them zero"
+    case .invalidByteCount(let name, let byteCount): "segment \(name) cannot have \(byteCount) bytes"
+    case .system(let name, let error): "segment \(name): \(error)"
+    case .notSealable(let name): "segment \(name) was refused: it is not sealable shared memory"
+    case .unsealed(let name, let found, let required):
+      "segment \(name) was refused: its seals are \(found), required are \(required)"
+    case .wrongByteCount(let name, let found, let announced):
+      "segment \(name) was refused: it has \(found) bytes, \(announced) were announced"
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import SluiceSystem
+import SystemPackage
+
+/// What the kernel says of this process. Tests run side by side, so everything is looked up by the name of a segment.
+enum ProcessState {
+  /// How often memfds whose names begin with `prefix` are mapped.
+  static func mappingCount(_ prefix: String) throws -> Int {
+    try text("/proc/self/maps").split(separator: "\n").count { $0.contains("/memfd:\(prefix)") }
+  }
+
+  /// How many open descriptors are memfds whose names begin with `prefix`.
+  static func descriptorCount(_ prefix: String) throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { entry in
+      // The descriptor that lists the directory is gone by now.
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(entry)")
+      return target?.hasPrefix("/memfd:\(prefix)") == true
+    }
+  }
+
+  /// The flags of the mapping of a memfd; see proc(5), `VmFlags`.
+  static func mappingFlags(_ name: String) throws -> [Substring] {
+    let lines = try text("/proc/self/smaps").split(separator: "\n")
+    guard let start = lines.firstIndex(where: { $0.contains("/memfd:\(name) ") }),
+      let flags = lines[start...].first(where: { $0.hasPrefix("VmFlags:") })
+    else { return [] }
+    return flags.split(separator: " ").dropFirst().map { $0 }
+  }
+
+  /// How many bytes of memory a segment takes.
+  static func residentByteCount(_ segment: Segment) -> Int {
+    var status = stat()
+    precondition(fstat(segment.handle.descriptor.rawValue, &status) == 0)
+    return Int(status.st_blocks) * 512
+  }
+
+  /// A whole file of procfs, which comes a few kilobytes at a time, and not at all to who asks for its size first.
+  private static func text(_ path: String) throws -> String {
+    let descriptor = try FileDescriptor.open(path, .readOnly)
+    return try descriptor.closeAfter {
+      var bytes: [UInt8] = []
+      var chunk = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = try chunk.withUnsafeMutableBytes { try descriptor.read(into: $0) }
+        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+        bytes += chunk[..<count]
+      }
+    }
+  }
+}
+
+/// Runs `body` on `count` threads of their own, and returns when all are done.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+  let done = DispatchGroup()
+  for index in 0..<count {
+    done.enter()
+    Thread.detachNewThread {
+      body(index)
+      done.leave()
+    }
+  }
+  done.wait()
+}
