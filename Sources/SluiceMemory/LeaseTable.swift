@@ -1,0 +1,124 @@
+/// What an owner reads of a borrower's return table: words that may be anything and may change at any time.
+///
+/// ``ReturnTableView`` reads them from shared memory; a test may make them up.
+public protocol LeaseReturns: ~Copyable {
+  /// Where the words stand.
+  var layout: ReturnTableLayout { get }
+  /// Loads one word, once, with acquire order. `level` and `index` lie within ``layout``.
+  func loadWord(level: Int, index: Int) -> UInt32
+}
+
+/// An owner's books about what it has lent to one borrower.
+///
+/// The books are private memory, and a value without locks or I/O: whoever holds it serialises access. The borrower
+/// influences them in one way only, by what ``drain(_:_:)`` reads from its return table, and all that a lie can
+/// bring about is that a loan of the same borrower ends early, or not before ``reclaimAll(_:)``.
+///
+/// `Loan` is what the owner has to let go of when a lease ends, such as a reference to the allocation.
+public struct LeaseTable<Loan>: ~Copyable {
+  /// How many leases can be out at once.
+  public let capacity: Int
+  /// How many leases are out.
+  public private(set) var outstandingCount = 0
+  private var slots: [Slot] = []
+  /// Slots that carry no loan, the one freed last on top: it is the likeliest to be in the cache.
+  private var freeSlots: [Int] = []
+  /// The counters of the return table as the last drain saw them, level 1 first.
+  private var seen: [[UInt32]]
+
+  private struct Slot {
+    var generation: UInt32 = 0
+    var loan: Loan?
+  }
+
+  /// Makes empty books for at most `capacity` leases. Throws ``LeaseError/unsupportedCapacity(_:)``.
+  public init(capacity: Int) throws(LeaseError) {
+    let layout = try ReturnTableLayout(capacity: capacity)
+    self.capacity = capacity
+    seen = layout.levels.dropFirst().map { Array(repeating: 0, count: $0.wordCount) }
+  }
+
+  /// Books a loan, and names it. Throws ``LeaseError/limitReached(capacity:)``: drain first, then report the limit.
+  /// Takes constant time; memory for the books grows up to `capacity` slots.
+  public mutating func lend(_ loan: Loan) throws(LeaseError) -> Lease {
+    let index: Int
+    if let free = freeSlots.popLast() {
+      index = free
+    } else if slots.count < capacity {
+      index = slots.count
+      slots.append(Slot())
+    } else {
+      throw .limitReached(capacity: capacity)
+    }
+    // A wrapped generation is as good as any other: the borrower orders generations by their difference.
+    slots[index].generation &+= 1
+    slots[index].loan = loan
+    outstandingCount += 1
+    return Lease(slot: UInt32(truncatingIfNeeded: index), generation: slots[index].generation)
+  }
+
+  /// Ends the loans that the borrower has returned since the last drain, and hands each to `released`, once.
+  ///
+  /// Costs at most 16 words per level of the table for each return, and one word when there is none; never more than
+  /// one pass over the table, whatever it holds. Stale, forged and repeated generations are ignored.
+  /// - Returns: how many loans ended.
+  @discardableResult
+  public mutating func drain(_ returns: borrowing some LeaseReturns & ~Copyable, _ released: (Loan) -> Void) -> Int {
+    let layout = returns.layout
+    // A table of another shape than agreed on says nothing about these leases.
+    guard layout.capacity == capacity else { return 0 }
+    return drain(level: seen.count, group: 0, layout: layout, returns, released)
+  }
+
+  /// Looks at the words of `level` below the word `group` of the next level.
+  private mutating func drain(
+    level: Int, group: Int, layout: ReturnTableLayout, _ returns: borrowing some LeaseReturns & ~Copyable,
+    _ released: (Loan) -> Void
+  ) -> Int {
+    let first = group * ReturnTableLayout.fanout
+    let wordCount = level == 0 ? slots.count : layout.levels[level].wordCount
+    let bound = min(first + ReturnTableLayout.fanout, wordCount)
+    guard first < bound else { return 0 }
+    var count = 0
+    for index in first..<bound {
+      if level == 0 {
+        guard slots[index].loan != nil, returns.loadWord(level: 0, index: index) == slots[index].generation,
+          let loan = end(slot: index)
+        else { continue }
+        released(loan)
+        count += 1
+      } else {
+        // Remembered before the words below are read: what changes after this is seen by the next drain.
+        let word = returns.loadWord(level: level, index: index)
+        guard word != seen[level - 1][index] else { continue }
+        seen[level - 1][index] = word
+        count += drain(level: level - 1, group: index, layout: layout, returns, released)
+      }
+    }
+    return count
+  }
+
+  /// Takes a lease back that never reached the borrower, because sending it failed.
+  /// - Returns: the loan, or nil when this lease is not out.
+  public mutating func takeBack(_ lease: Lease) -> Loan? {
+    guard let index = Int(exactly: lease.slot), slots.indices.contains(index),
+      slots[index].generation == lease.generation
+    else { return nil }
+    return end(slot: index)
+  }
+
+  /// Ends every loan. Call it only once the borrower can read no more: its process is dead, or its mappings are known
+  /// to be gone.
+  public mutating func reclaimAll(_ released: (Loan) -> Void) {
+    for index in slots.indices {
+      if let loan = end(slot: index) { released(loan) }
+    }
+  }
+
+  private mutating func end(slot index: Int) -> Loan? {
+    guard let loan = slots[index].loan.take() else { return nil }
+    freeSlots.append(index)
+    outstandingCount -= 1
+    return loan
+  }
+}

@@ -1,0 +1,64 @@
+import SluiceSystem
+import Synchronization
+
+/// The borrower's side of a return table: tells an owner which of its leases are over.
+///
+/// The table lives in a segment of the borrower's own, which the owner maps read-only; ``ReturnTableLayout`` draws it.
+/// It can't fill up: each lease has a word of its own.
+///
+/// Threads: everything is safe from any thread. Cost of a return: one compare-and-exchange and one atomic add per
+/// level; no lock, no system call, no allocation.
+public final class ReturnTable: Sendable {
+  /// The segment to announce to the owner.
+  public let segment: Segment
+  /// Where things stand in the segment.
+  public let layout: ReturnTableLayout
+  private let top: Int
+
+  /// Makes a table in which every lease counts as not yet returned.
+  /// - Parameters:
+  ///   - name: the name of its segment.
+  ///   - capacity: the number of leases agreed on with the owner.
+  /// Throws ``LeaseError/unsupportedCapacity(_:)`` and ``LeaseError/segment(_:)``.
+  public init(name: String, capacity: Int) throws(LeaseError) {
+    layout = try ReturnTableLayout(capacity: capacity)
+    top = layout.levels.count - 1
+    do {
+      segment = try Segment.create(name: name, byteCount: layout.byteCount)
+    } catch {
+      throw .segment(error)
+    }
+  }
+
+  /// Whether the table has a slot for this lease. One without is a lie of the owner's, and can't be returned.
+  public func covers(_ lease: Lease) -> Bool { lease.slot < layout.capacity }
+
+  /// Gives a lease back: the owner may use the memory for something else from now on.
+  ///
+  /// What this thread has read through the lease is read before the owner can see the return. Returning twice, or late,
+  /// when the slot carries a newer loan, does nothing; so does a lease that the table does not cover.
+  public func returnLease(_ lease: Lease) {
+    guard covers(lease) else { return }
+    var index = Int(lease.slot)
+    // Sound: `covers` checked the index, which only gets smaller than the level's size on the way up.
+    let word = unsafe self.word(level: 0, index: index)
+    var current = unsafe word.pointee.load(ordering: .relaxed)
+    while true {
+      // Generations of a slot are lent one after the other: the newer one is less than half the number range ahead.
+      guard Int32(bitPattern: lease.generation &- current) > 0 else { return }
+      let (exchanged, original) = unsafe word.pointee.weakCompareExchange(
+        expected: current, desired: lease.generation, successOrdering: .releasing, failureOrdering: .relaxed)
+      if exchanged { break }
+      current = original
+    }
+    for level in 1...top {
+      index /= ReturnTableLayout.fanout
+      unsafe self.word(level: level, index: index).pointee.wrappingAdd(1, ordering: .releasing)
+    }
+  }
+
+  @unsafe private func word(level: Int, index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    let offset = layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount
+    return unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+  }
+}

@@ -1,0 +1,35 @@
+import SluiceSystem
+import Synchronization
+
+/// The owner's side of a return table: what ``LeaseTable/drain(_:_:)`` reads, in the borrower's segment.
+///
+/// The borrower can put anything there, at any time. The view only promises that each word is loaded once and that
+/// nothing outside the segment is read.
+public struct ReturnTableView: LeaseReturns, Sendable {
+  /// The borrower's segment. It stays mapped as long as the view lives.
+  public let segment: BorrowedSegment
+  /// Where things stand in the segment.
+  public let layout: ReturnTableLayout
+
+  /// Looks at the borrower's table for `capacity` leases.
+  ///
+  /// Throws ``LeaseError/unsupportedCapacity(_:)`` and ``LeaseError/returnTableTooSmall(byteCount:required:)``.
+  public init(segment: BorrowedSegment, capacity: Int) throws(LeaseError) {
+    let layout = try ReturnTableLayout(capacity: capacity)
+    guard segment.byteCount >= layout.byteCount else {
+      throw .returnTableTooSmall(byteCount: segment.byteCount, required: layout.byteCount)
+    }
+    self.segment = segment
+    self.layout = layout
+  }
+
+  /// Loads one word, once, with acquire order.
+  public func loadWord(level: Int, index: Int) -> UInt32 {
+    precondition(layout.levels.indices.contains(level) && (0..<layout.levels[level].wordCount).contains(index))
+    let offset = layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount
+    // Sound: the layout fits into the segment, the index was checked, and each word is aligned. The mapping is
+    // read-only, and a plain load is all that an atomic load of 32 bits does.
+    let word = unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    return unsafe word.pointee.load(ordering: .acquiring)
+  }
+}

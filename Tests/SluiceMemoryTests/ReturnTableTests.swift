@@ -1,0 +1,186 @@
+import SluiceSystem
+import Synchronization
+import Testing
+
+@testable import SluiceMemory
+
+@Suite struct ReturnTableTests {
+  @Test func theLayoutIsTheOneThatIsDocumented() throws {
+    func offsets(_ capacity: Int) throws -> [Int] {
+      try ReturnTableLayout(capacity: capacity).levels.reversed().map(\.byteOffset)
+    }
+    #expect(try offsets(1) == [0, 64])
+    #expect(try offsets(16) == [0, 64])
+    #expect(try offsets(17) == [0, 64, 128])
+    #expect(try offsets(256) == [0, 64, 128])
+    #expect(try offsets(1_024) == [0, 64, 128, 384])
+    #expect(try offsets(65_536) == [0, 64, 128, 1_152, 17_536])
+    #expect(try ReturnTableLayout(capacity: 1).byteCount == 128)
+    #expect(try ReturnTableLayout(capacity: 16).byteCount == 128)
+    #expect(try ReturnTableLayout(capacity: 17).byteCount == 256)
+    #expect(try ReturnTableLayout(capacity: 256).byteCount == 1_152)
+    #expect(try ReturnTableLayout(capacity: 1_024).byteCount == 4_480)
+    #expect(try ReturnTableLayout(capacity: 65_536).byteCount == 279_680)
+    #expect(try ReturnTableLayout(capacity: ReturnTableLayout.maximumCapacity).levels.count == 7)
+  }
+
+  @Test func wordsStandWhereTheLayoutSays() throws {
+    let table = try ReturnTable(name: "test.words", capacity: 1_024)
+    table.returnLease(Lease(slot: 1_023, generation: 9))
+    func word(_ offset: Int) -> UInt32 { table.segment.baseAddress.load(fromByteOffset: offset, as: UInt32.self) }
+    #expect(word(384 + 1_023 * 4) == 9)
+    #expect(word(128 + 63 * 4) == 1)
+    #expect(word(64 + 3 * 4) == 1)
+    #expect(word(0) == 1)
+    let sum = (0..<(table.segment.byteCount / 4)).reduce(0) { $0 + word($1 * 4) }
+    #expect(sum == 9 + 3, "nothing else was written")
+  }
+
+  @Test func aReturnTravelsThroughSharedMemory() throws {
+    let (table, view) = try pair(capacity: 100)
+    var books = try LeaseTable<String>(capacity: 100)
+    let a = try books.lend("a")
+    let b = try books.lend("b")
+    table.returnLease(b)
+    var ended: [String] = []
+    books.drain(view) { ended.append($0) }
+    #expect(ended == ["b"])
+    table.returnLease(a)
+    books.drain(view) { ended.append($0) }
+    #expect(ended == ["b", "a"])
+  }
+
+  @Test func aSecondOrLateReturnNeverHidesANewerOne() throws {
+    let (table, view) = try pair(capacity: 1)
+    var books = try LeaseTable<String>(capacity: 1)
+    let first = try books.lend("first")
+    table.returnLease(first)
+    #expect(books.drain(view) { _ in } == 1)
+    let second = try books.lend("second")
+    table.returnLease(second)
+    table.returnLease(first)
+    table.returnLease(second)
+    #expect(view.loadWord(level: 1, index: 0) == 2, "repeated and late returns are not counted")
+    var ended: [String] = []
+    books.drain(view) { ended.append($0) }
+    #expect(ended == ["second"])
+  }
+
+  @Test func generationsWrapAround() throws {
+    let (table, view) = try pair(capacity: 1)
+    for generation in [0x7fff_ffff, 0xffff_fffe, 0xffff_ffff, 0, 1] as [UInt32] {
+      table.returnLease(Lease(slot: 0, generation: generation))
+      #expect(view.loadWord(level: 0, index: 0) == generation)
+    }
+  }
+
+  @Test func aLeaseThatTheTableDoesNotCoverChangesNothing() throws {
+    let (table, view) = try pair(capacity: 20)
+    for slot in [20, 21, 1_000, .max] as [UInt32] {
+      let lease = Lease(slot: slot, generation: 1)
+      #expect(!table.covers(lease))
+      table.returnLease(lease)
+    }
+    #expect(table.covers(Lease(slot: 19, generation: 1)))
+    #expect(view.loadWord(level: 2, index: 0) == 0)
+  }
+
+  @Test func aSegmentTooSmallForTheTableIsRefused() throws {
+    let segment = try Segment.create(name: "test.small", byteCount: 4_479)
+    let borrowed = try BorrowedSegment(segment.handle, name: "test.small", byteCount: 4_479)
+    #expect(throws: LeaseError.returnTableTooSmall(byteCount: 4_479, required: 4_480)) {
+      try ReturnTableView(segment: borrowed, capacity: 1_024)
+    }
+  }
+
+  /// A borrower that scribbles over its table while the owner drains: nothing traps, nothing ends that was not lent.
+  @Test func aTableThatChangesWhileItIsDrainedDoesNoHarm() throws {
+    let capacity = 500
+    let (table, view) = try pair(capacity: capacity)
+    let scribbler = SharedFlag()
+    onThreads(2) { thread in
+      if thread == 0 {
+        var random = SeededGenerator(seed: 31)
+        let words = table.segment.baseAddress.assumingMemoryBound(to: Atomic<UInt32>.self)
+        let count = table.segment.byteCount / 4
+        while !scribbler.isDone.load(ordering: .relaxed) {
+          let word = Int.random(in: 0..<count, using: &random)
+          words[word].store(.random(in: 0...50, using: &random), ordering: .relaxed)
+        }
+      } else {
+        defer { scribbler.isDone.store(true, ordering: .relaxed) }
+        do {
+          var books = try LeaseTable<Int>(capacity: capacity)
+          var lent: Set<Int> = []
+          for loan in 0..<20_000 {
+            if books.outstandingCount == capacity {
+              books.reclaimAll { #expect(lent.remove($0) != nil) }
+            }
+            _ = try books.lend(loan)
+            lent.insert(loan)
+            if loan % 10 == 0 { books.drain(view) { #expect(lent.remove($0) != nil) } }
+            if lent.count != books.outstandingCount { Issue.record("books and model differ") }
+          }
+        } catch {
+          Issue.record(error)
+        }
+      }
+    }
+  }
+
+  /// Two threads return what a third lends and drains, until each lease went round many times.
+  @Test func returnsThatRaceWithDrainsAreNeverLost() throws {
+    let capacity = 64
+    let total = 100_000
+    let (table, view) = try pair(capacity: capacity)
+    let box = SharedQueue()
+    onThreads(3) { thread in
+      if thread == 0 {
+        do {
+          var books = try LeaseTable<Int>(capacity: capacity)
+          var ended = 0
+          var lent = 0
+          while ended < total {
+            ended += books.drain(view) { _ in }
+            while lent < total, books.outstandingCount < capacity {
+              let lease = try books.lend(lent)
+              box.leases.withLock { $0.append(lease) }
+              lent += 1
+            }
+          }
+          #expect(books.outstandingCount == 0)
+        } catch {
+          Issue.record(error)
+        }
+        box.isDone.store(true, ordering: .releasing)
+      } else {
+        while !box.isDone.load(ordering: .acquiring) {
+          if let lease = box.leases.withLock({ $0.popLast() }) { table.returnLease(lease) }
+        }
+      }
+    }
+  }
+
+  @Test func nothingIsLeftOfATable() throws {
+    do {
+      _ = try pair(capacity: 10, name: "test.returns.gone")
+    }
+    #expect(try ProcessState.mappingCount("test.returns.gone") == 0)
+    #expect(try ProcessState.descriptorCount("test.returns.gone") == 0)
+  }
+
+  private func pair(capacity: Int, name: String = "test.returns") throws -> (ReturnTable, ReturnTableView) {
+    let table = try ReturnTable(name: name, capacity: capacity)
+    let borrowed = try BorrowedSegment(table.segment.handle, name: name, byteCount: table.segment.byteCount)
+    return (table, try ReturnTableView(segment: borrowed, capacity: capacity))
+  }
+}
+
+private final class SharedFlag: Sendable {
+  let isDone = Atomic(false)
+}
+
+private final class SharedQueue: Sendable {
+  let leases = Mutex<[Lease]>([])
+  let isDone = Atomic(false)
+}
