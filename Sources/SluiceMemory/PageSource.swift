@@ -1,0 +1,208 @@
+import SluiceSystem
+import Synchronization
+
+/// The pages of an arena: a growing list of segments under a byte limit, and which of their pages are free.
+///
+/// All free pages of an arena are here, in one place, joined with their neighbours and ready for any use: jemalloc
+/// keeps none of its own. Large allocations take their pages directly, jemalloc takes them for small ones through its
+/// hooks.
+///
+/// Segments double the arena when they are added. An allocation above that size gets a *dedicated* segment, which only
+/// serves allocations at least half as large as what it has free, so that small ones don't break it up.
+///
+/// Threads: one lock around everything but ``locate(_:)``, which has a lock of its own, held for a search only.
+final class PageSource: Sendable {
+  /// A segment that is not dedicated is never larger than this.
+  static let largestGeneralSegmentByteCount = 256 << 20
+
+  let byteLimit: Int
+  /// The unit: jemalloc's page size, a multiple of the kernel's.
+  let pageByteCount: Int
+  private let name: String
+  private let firstSegmentByteCount: Int
+  private let state = Mutex(State())
+  private let directory = Mutex(SegmentDirectory())
+
+  private struct State {
+    var generalPages = FreePages()
+    var dedicatedPages = FreePages()
+    /// By index.
+    var segments: [Int: Record] = [:]
+    var nextSegmentIndex = 0
+    var mappedByteCount = 0
+    /// Page counts of large allocations, by address.
+    var large: [UInt: Int] = [:]
+    var largePageCount = 0
+    /// How many pages jemalloc has.
+    var extentPageCount = 0
+    /// Why the last call of a hook failed, since a hook itself cannot say it.
+    var hookFailure: ArenaError?
+  }
+
+  private struct Record {
+    let segment: Segment
+    let pageCount: Int
+    let isDedicated: Bool
+  }
+
+  init(name: String, byteLimit: Int, firstSegmentByteCount: Int, pageByteCount: Int) {
+    self.name = name
+    self.byteLimit = byteLimit
+    self.pageByteCount = pageByteCount
+    self.firstSegmentByteCount = max(firstSegmentByteCount, pageByteCount)
+  }
+
+  // MARK: Large allocations
+
+  /// Takes pages for a large allocation and remembers them by its address.
+  func allocateLarge(pageCount: Int) throws(ArenaError) -> UInt {
+    try withState { (state, dropped) throws(ArenaError) in
+      let address = try take(pageCount, &state, &dropped)
+      state.large[address] = pageCount
+      state.largePageCount += pageCount
+      return address
+    }
+  }
+
+  /// Frees the large allocation at this address. False when there is none.
+  func releaseLarge(at address: UInt) -> Bool {
+    withState { state, _ in
+      guard let pageCount = state.large.removeValue(forKey: address) else { return false }
+      state.largePageCount -= pageCount
+      putBack(address, pageCount, &state)
+      return true
+    }
+  }
+
+  // MARK: What jemalloc's hooks call
+
+  /// Pages for jemalloc, or nil; ``takeHookFailure()`` says why.
+  func allocateExtent(byteCount: Int) -> UInt? {
+    withState { state, dropped in
+      do throws(ArenaError) {
+        let address = try take(byteCount / pageByteCount, &state, &dropped)
+        state.extentPageCount += byteCount / pageByteCount
+        return address
+      } catch {
+        state.hookFailure = error
+        return nil
+      }
+    }
+  }
+
+  func releaseExtent(at address: UInt, byteCount: Int) {
+    withState { state, _ in
+      state.extentPageCount -= byteCount / pageByteCount
+      putBack(address, byteCount / pageByteCount, &state)
+    }
+  }
+
+  func takeHookFailure() -> ArenaError? { withState { state, _ in state.hookFailure.take() } }
+
+  // MARK: Segments
+
+  func locate(_ address: UInt) -> SegmentLocation? {
+    guard let entry = directory.withLock({ $0.find(address) }) else { return nil }
+    return SegmentLocation(
+      segment: entry.segment, segmentIndex: entry.segmentIndex, offset: Int(address - entry.start))
+  }
+
+  /// By index, that is, by age.
+  var segments: [Segment] {
+    directory.withLock { $0.entries.sorted { $0.segmentIndex < $1.segmentIndex }.map(\.segment) }
+  }
+
+  /// Lets go of the segments without a used page.
+  func dropEmptySegments() {
+    withState { state, dropped in dropped += removeEmptySegments(&state) }
+  }
+
+  var counts: (mappedByteCount: Int, largeByteCount: Int, segmentCount: Int) {
+    withState { state, _ in (state.mappedByteCount, state.largePageCount * pageByteCount, state.segments.count) }
+  }
+
+  /// How many pages jemalloc has.
+  var extentPageCount: Int { withState { state, _ in state.extentPageCount } }
+
+  // MARK: The work, under the lock
+
+  /// Runs `body` under the lock; segments that it drops are unmapped after that.
+  private func withState<Result: Sendable, E>(
+    _ body: (inout State, inout [Segment]) throws(E) -> Result
+  ) throws(E) -> Result {
+    var dropped: [Segment] = []
+    return try state.withLock { (state) throws(E) in try body(&state, &dropped) }
+  }
+
+  private func take(_ pageCount: Int, _ state: inout State, _ dropped: inout [Segment]) throws(ArenaError) -> UInt {
+    if let address = takeFree(pageCount, dedicatedLimit: 2 * pageCount, state: &state) { return address }
+    do throws(ArenaError) {
+      try grow(by: pageCount, &state)
+    } catch .limitReached {
+      // Under pressure everything goes: a dedicated segment of any size, then the empty ones for one that fits.
+      if let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) { return address }
+      dropped += removeEmptySegments(&state)
+      try grow(by: pageCount, &state)
+    }
+    guard let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) else {
+      preconditionFailure("a segment was added that has the pages asked for")
+    }
+    return address
+  }
+
+  private func takeFree(_ pageCount: Int, dedicatedLimit: Int, state: inout State) -> UInt? {
+    let run =
+      state.generalPages.take(pageCount: pageCount)
+      ?? state.dedicatedPages.take(pageCount: pageCount, fromRunsUpTo: dedicatedLimit)
+    guard let run, let record = state.segments[run.segment] else { return nil }
+    return unsafe UInt(bitPattern: record.segment.baseAddress) + UInt(run.firstPage * pageByteCount)
+  }
+
+  private func putBack(_ address: UInt, _ pageCount: Int, _ state: inout State) {
+    guard let entry = directory.withLock({ $0.find(address) }), let record = state.segments[entry.segmentIndex] else {
+      preconditionFailure("freed pages that belong to no segment of this arena")
+    }
+    let run = PageRun(
+      segment: entry.segmentIndex, firstPage: Int(address - entry.start) / pageByteCount, pageCount: pageCount)
+    if record.isDedicated { state.dedicatedPages.insert(run) } else { state.generalPages.insert(run) }
+  }
+
+  /// Adds a segment with at least `pageCount` pages.
+  private func grow(by pageCount: Int, _ state: inout State) throws(ArenaError) {
+    let requested = pageCount * pageByteCount
+    let room = max(0, byteLimit - state.mappedByteCount) / pageByteCount * pageByteCount
+    guard requested <= room else {
+      throw .limitReached(byteLimit: byteLimit, mapped: state.mappedByteCount, requested: requested)
+    }
+    let doubling = min(max(state.mappedByteCount, firstSegmentByteCount), Self.largestGeneralSegmentByteCount)
+    let isDedicated = requested > doubling
+    let byteCount = isDedicated ? requested : min(doubling, room) / pageByteCount * pageByteCount
+    let index = state.nextSegmentIndex
+    let segment: Segment
+    do {
+      segment = try Segment.create(name: "\(name).\(index)", byteCount: byteCount, alignment: pageByteCount)
+    } catch {
+      throw .segment(error)
+    }
+    state.nextSegmentIndex += 1
+    state.mappedByteCount += byteCount
+    let pages = byteCount / pageByteCount
+    state.segments[index] = Record(segment: segment, pageCount: pages, isDedicated: isDedicated)
+    directory.withLock { $0.insert(segment, index: index) }
+    let run = PageRun(segment: index, firstPage: 0, pageCount: pages)
+    if isDedicated { state.dedicatedPages.insert(run) } else { state.generalPages.insert(run) }
+  }
+
+  private func removeEmptySegments(_ state: inout State) -> [Segment] {
+    var removed: [Segment] = []
+    for (index, record) in state.segments {
+      let whole = PageRun(segment: index, firstPage: 0, pageCount: record.pageCount)
+      guard state.generalPages.remove(whole) || state.dedicatedPages.remove(whole) else { continue }
+      directory.withLock { $0.remove(index: index) }
+      state.segments[index] = nil
+      state.mappedByteCount -= record.segment.byteCount
+      removed.append(record.segment)
+    }
+    return removed
+  }
+}
