@@ -151,6 +151,7 @@ int sluice_socket_connect(int descriptor, const char *path) {
 
 int sluice_socket_accept(int descriptor) { RESULT(accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 int sluice_socket_shutdown_sending(int descriptor) { RESULT(shutdown(descriptor, SHUT_WR)); }
+int sluice_socket_shutdown(int descriptor) { RESULT(shutdown(descriptor, SHUT_RDWR)); }
 
 static int socket_option(int descriptor, int option) {
   int value = 0;

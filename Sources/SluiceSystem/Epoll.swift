@@ -1,7 +1,7 @@
 import CSluice
 import SystemPackage
 
-/// A set of descriptors to wait for, level-triggered. The corresponding C functions are those of `epoll`.
+/// A set of descriptors to wait for, level-triggered unless asked otherwise. The corresponding C functions are those of `epoll`.
 ///
 /// Descriptors may be added and removed from any thread while another one waits. A descriptor must be removed before it
 /// is closed: while a duplicate of it lives, the kernel goes on reporting it.
@@ -50,23 +50,29 @@ public final class Epoll: Sendable {
   public func wait(
     deadline: ContinuousClock.Instant? = nil, _ body: (_ token: UInt64, _ events: IOEvents) -> Void
   ) throws(SystemError) -> Int {
+    var failure: CInt = 0
     // Sound: the buffer has the size the call demands, and the call fills what its result says.
-    let events = UnsafeMutablePointer<sluice_epoll_event>.allocate(capacity: Int(SLUICE_EPOLL_BATCH))
-    defer { unsafe events.deallocate() }
-    while true {
-      let left = Deadline.nanosecondsLeft(until: deadline)
-      let count = unsafe sluice_epoll_wait(handle.descriptor.rawValue, events, left)
-      if count > 0 {
-        for index in 0..<Int(count) {
-          let event = unsafe events[index]
-          body(event.token, IOEvents(rawValue: event.events))
+    let found = unsafe withUnsafeTemporaryAllocation(
+      of: sluice_epoll_event.self, capacity: Int(SLUICE_EPOLL_BATCH)
+    ) { events in
+      while true {
+        let left = Deadline.nanosecondsLeft(until: deadline)
+        let count = unsafe sluice_epoll_wait(handle.rawValue, events.baseAddress, left)
+        if count > 0 {
+          for index in 0..<Int(count) {
+            let event = unsafe events[index]
+            body(event.token, IOEvents(rawValue: event.events))
+          }
+          return Int(count)
         }
-        return Int(count)
-      }
-      if count == 0 && left == 0 { return 0 }
-      if count < 0 && count != -Errno.interrupted.rawValue {
-        throw SystemError(operation: "epoll_pwait2", negated: count)
+        if count == 0 && left == 0 { return 0 }
+        if count < 0 && count != -Errno.interrupted.rawValue {
+          failure = count
+          return 0
+        }
       }
     }
+    if failure < 0 { throw SystemError(operation: "epoll_pwait2", negated: failure) }
+    return found
   }
 }

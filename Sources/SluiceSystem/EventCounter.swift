@@ -22,15 +22,25 @@ public final class EventCounter: Sendable {
 
   /// Makes the descriptor readable. One `write(2)`; never blocks.
   public func signal() {
-    var one: UInt64 = 1
+    write(1)
+  }
+
+  /// Makes the descriptor not writable (and readable), until the next `reset`: what lets a queue in memory show that it
+  /// has no room. Two system calls; never blocks. Not to be mixed with `signal`.
+  public func fill() {
+    reset()
+    write(.max - 1)
+  }
+
+  private func write(_ value: UInt64) {
     // Fails only when the counter is full (EAGAIN), and then it is readable, or when a peer's handle is no counter, and
     // then whoever waits on it has nothing to gain. Sound: eight bytes of a local variable.
-    _ = unsafe withUnsafeBytes(of: &one) { bytes in
-      retryingInterrupts { unsafe Glibc.write(handle.descriptor.rawValue, bytes.baseAddress, 8) < 0 ? -errno : 0 }
+    _ = unsafe withUnsafeBytes(of: value) { bytes in
+      retryingInterrupts { unsafe Glibc.write(handle.rawValue, bytes.baseAddress, 8) < 0 ? -errno : 0 }
     }
   }
 
-  /// Makes the descriptor unreadable. One `read(2)`; never blocks.
+  /// Makes the descriptor unreadable, and writable. One `read(2)`; never blocks.
   ///
   /// - Returns: Whether it had been signalled.
   @discardableResult
@@ -38,7 +48,7 @@ public final class EventCounter: Sendable {
     var count: UInt64 = 0
     // Sound: eight bytes of a local variable.
     let result = unsafe withUnsafeMutableBytes(of: &count) { bytes in
-      retryingInterrupts { unsafe Glibc.read(handle.descriptor.rawValue, bytes.baseAddress, 8) < 0 ? -errno : 0 }
+      retryingInterrupts { unsafe Glibc.read(handle.rawValue, bytes.baseAddress, 8) < 0 ? -errno : 0 }
     }
     return result == 0 && count > 0
   }

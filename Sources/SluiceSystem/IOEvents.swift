@@ -20,6 +20,8 @@ public struct IOEvents: OptionSet, Sendable, Hashable {
   public static let hungUp = IOEvents(rawValue: SLUICE_EPOLLHUP)
   /// The peer sends no more: it closed its end, or half of it.
   public static let peerFinished = IOEvents(rawValue: SLUICE_EPOLLRDHUP)
+  /// A request, not an event: `Epoll` reports the descriptor once for each time that it becomes ready.
+  public static let edgeTriggered = IOEvents(rawValue: SLUICE_EPOLLET)
 }
 
 /// Waiting of a thread for descriptors. The corresponding C function is `ppoll`.

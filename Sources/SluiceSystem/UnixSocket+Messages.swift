@@ -12,24 +12,26 @@ public struct ReceivedBytes: Sendable {
 }
 
 extension UnixSocket {
-  /// Sends two spans of bytes, one after the other, with handles bound to the first byte.
+  /// Sends three spans of bytes, one after the other, with handles bound to the first byte.
   /// The corresponding C function is `sendmsg`. Never blocks and allocates nothing without handles.
   ///
   /// - Parameter handles: At most `maxHandlesPerMessage`. They stay the caller's; the kernel duplicates them.
   /// - Returns: How many bytes the kernel took, with the handles if it took any; `nil` when there is no room.
   /// - Throws: `EPIPE` or `ECONNRESET` when the peer is gone; `ETOOMANYREFS` when too many handles are in flight.
   public static func send(
-    on socket: Handle, _ head: RawSpan, _ body: RawSpan, handles: [Handle] = []
+    on socket: Handle, _ head: RawSpan, _ body: RawSpan = RawSpan(), _ tail: RawSpan = RawSpan(),
+    handles: [Handle] = []
   ) throws(SystemError) -> Int? {
-    // Sound: the vectors point into the two spans, which outlive the call; the kernel only reads.
+    // Sound: the vectors point into the spans, which outlive the call; the kernel only reads.
     let result = unsafe head.withUnsafeBytes { head in
       unsafe body.withUnsafeBytes { body in
-        unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { parts in
-          unsafe parts.initializeElement(
-            at: 0, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count))
-          unsafe parts.initializeElement(
-            at: 1, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count))
-          return unsafe send(on: socket.rawValue, parts, handles)
+        unsafe tail.withUnsafeBytes { tail in
+          unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 3) { parts in
+            unsafe parts.initializeElement(at: 0, to: iovec(head))
+            unsafe parts.initializeElement(at: 1, to: iovec(body))
+            unsafe parts.initializeElement(at: 2, to: iovec(tail))
+            return unsafe send(on: socket.rawValue, parts, handles)
+          }
         }
       }
     }
@@ -82,5 +84,11 @@ extension UnixSocket {
     if result < 0 { throw SystemError(operation: "recvmsg", negated: result) }
     received.byteCount = result
     return received
+  }
+}
+
+extension iovec {
+  fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+    unsafe self.init(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
   }
 }

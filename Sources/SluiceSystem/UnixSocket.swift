@@ -101,6 +101,12 @@ public enum UnixSocket {
     try systemCall("shutdown", "SHUT_WR") { sluice_socket_shutdown_sending(socket.rawValue) }
   }
 
+  /// Ends both directions: the peer reads what was sent and then the end of the stream, and cannot send. Whoever waits
+  /// for the socket, here or there, wakes. The corresponding C function is `shutdown`.
+  public static func finish(_ socket: Handle) throws(SystemError) {
+    try systemCall("shutdown", "SHUT_RDWR") { sluice_socket_shutdown(socket.rawValue) }
+  }
+
   /// The size of the kernel's send buffer, as the kernel counts: its own bookkeeping included (`SO_SNDBUF`).
   public static func sendBufferByteCount(of socket: Handle) throws(SystemError) -> Int {
     Int(try systemCall("getsockopt", "SO_SNDBUF") { sluice_socket_get_send_buffer(socket.rawValue) })

@@ -42,6 +42,9 @@ public final class WorkerThread: @unchecked Sendable {
     return nil
   }
 
+  /// Identifies the calling thread, as long as it lives. Never 0.
+  public static var currentIdentifier: UInt { UInt(pthread_self()) }
+
   /// Whether the caller runs on this thread.
   public var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 

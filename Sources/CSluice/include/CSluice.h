@@ -98,6 +98,8 @@ int sluice_socket_connect(int descriptor, const char *path);
 int sluice_socket_accept(int descriptor);
 /// shutdown(2), SHUT_WR.
 int sluice_socket_shutdown_sending(int descriptor);
+/// shutdown(2), SHUT_RDWR.
+int sluice_socket_shutdown(int descriptor);
 /// getsockopt(2), SO_ERROR: the pending error's errno, positive, or 0.
 int sluice_socket_take_error(int descriptor);
 /// getsockopt(2), SO_PEERCRED.
