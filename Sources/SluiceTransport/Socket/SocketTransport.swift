@@ -1,0 +1,290 @@
+import SluiceSystem
+import Synchronization
+import SystemPackage
+
+/// Frames over a Unix domain stream socket: blobs and handles.
+///
+/// Sending is one `sendmsg(2)` per frame, straight from the caller's bytes. When the kernel takes only a part of a frame,
+/// the rest is copied, and goes out before anything else: at most one frame is ever held. Receiving takes as many bytes as
+/// there are in one `recvmsg(2)`, so that a burst of small frames costs one call; the receive buffer is guarded memory for
+/// one frame of the largest size (64 KiB at least). Sending and receiving do not wait for each other.
+public final class SocketTransport: Transport {
+  /// The size of blobs that suits envelopes and small messages: 64 KiB.
+  public static let defaultMaxBlobSize = 1 << 16
+
+  private let socket: Handle
+  private let encoder: FrameEncoder
+  private let decoder: FrameDecoder
+  private let sending: Mutex<Sending>
+  private let receiving: Mutex<Receiving>
+  private let isClosed = Atomic<Bool>(false)
+
+  private struct Sending: ~Copyable {
+    var outbound = OutboundBuffer()
+    var isFinishing = false
+    var isFinished = false
+    var failure: TransportError?
+  }
+
+  private struct Receiving: ~Copyable {
+    var buffer: ReceiveBuffer
+    var handles = HandleQueue()
+    var hasEnded = false
+    var largestFrame = 0
+    var failure: TransportError?
+  }
+
+  /// Carries frames over a connected socket, which must be used for nothing else.
+  ///
+  /// - Parameters:
+  ///   - socket: Non-blocking, as all that `UnixSocket` makes are.
+  ///   - maxBlobSize: 1 byte to 1 GiB; both ends must agree. The buffers follow it.
+  /// - Throws: `failed` when there is no memory for the receive buffer.
+  public init(socket: Handle, maxBlobSize: Int = SocketTransport.defaultMaxBlobSize) throws(TransportError) {
+    self.socket = socket
+    encoder = FrameEncoder(maxBlobSize: maxBlobSize)
+    decoder = FrameDecoder(maxBlobSize: maxBlobSize)
+    sending = Mutex(Sending())
+    do {
+      receiving = Mutex(Receiving(buffer: try ReceiveBuffer(maxFrameByteCount: decoder.maxFrameByteCount)))
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Two transports connected to each other.
+  public static func pair(
+    maxBlobSize: Int = SocketTransport.defaultMaxBlobSize
+  ) throws(TransportError) -> (SocketTransport, SocketTransport) {
+    let sockets: (Handle, Handle)
+    do {
+      sockets = try UnixSocket.pair()
+    } catch {
+      throw .failed(error)
+    }
+    return (
+      try SocketTransport(socket: sockets.0, maxBlobSize: maxBlobSize),
+      try SocketTransport(socket: sockets.1, maxBlobSize: maxBlobSize)
+    )
+  }
+
+  deinit {
+    close()
+  }
+
+  /// `TransportKind.socket`.
+  public var kind: TransportKind { .socket }
+  /// How many bytes a blob may have.
+  public var maxBlobSize: Int { encoder.maxBlobSize }
+  /// Always true.
+  public var carriesHandles: Bool { true }
+  /// The socket.
+  public var readDescriptor: FileDescriptor { socket.descriptor }
+  /// The socket.
+  public var writeDescriptor: FileDescriptor { socket.descriptor }
+
+  /// Who is at the other end, as the kernel says.
+  public func peerCredentials() throws(TransportError) -> PeerCredentials {
+    do { return try UnixSocket.peerCredentials(of: socket) } catch { throw .failed(error) }
+  }
+
+  /// The process at the other end.
+  public func peerProcess() throws(TransportError) -> ProcessHandle {
+    do { return try UnixSocket.peerProcess(of: socket) } catch { throw .failed(error) }
+  }
+
+  // MARK: Sending
+
+  /// Sends a frame, or says that there is no room. See `Transport.trySend`.
+  public func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome {
+    let header = try encoder.header(blobByteCount: blob.byteCount, handleCount: handles.count)
+    return try sending.withLock { (state) throws(TransportError) in
+      try check(state)
+      if state.isFinishing { throw .sendingFinished }
+      guard try flush(&state) else { return .wouldBlock }
+      // The spans' bytes are those of integers, which have no padding: all of them are initialised.
+      let head: InlineArray<1, UInt64> = [header.word]
+      let zeros: InlineArray<1, UInt64> = [0]
+      let padding = unsafe zeros.span.bytes.extracting(first: header.paddingByteCount)
+      guard let sent = unsafe try send(&state, head.span.bytes, blob, padding, handles) else { return .wouldBlock }
+      if sent < header.frameByteCount {
+        var skipped = unsafe state.outbound.keep(head.span.bytes, skipping: sent)
+        skipped = state.outbound.keep(blob, skipping: skipped)
+        _ = state.outbound.keep(padding, skipping: skipped)
+      }
+      return .sent
+    }
+  }
+
+  /// Sends what is left of a frame. See `Transport.flush`.
+  @discardableResult
+  public func flush() throws(TransportError) -> Bool {
+    try sending.withLock { (state) throws(TransportError) in
+      try check(state)
+      return try flush(&state)
+    }
+  }
+
+  /// Whether something of a frame is left to `flush`.
+  public var hasUnsentBytes: Bool { sending.withLock { !$0.outbound.isEmpty } }
+
+  /// Half-closes the socket, after what is left. See `Transport.finishSending`.
+  public func finishSending() throws(TransportError) {
+    try sending.withLock { (state) throws(TransportError) in
+      try check(state)
+      state.isFinishing = true
+      _ = try flush(&state)
+    }
+  }
+
+  private func check(_ state: borrowing Sending) throws(TransportError) {
+    if isClosed.load(ordering: .acquiring) { throw .closed }
+    if let failure = state.failure { throw failure }
+  }
+
+  private func flush(_ state: inout Sending) throws(TransportError) -> Bool {
+    while !state.outbound.isEmpty {
+      let sent: Int
+      do {
+        guard let count = try UnixSocket.send(on: socket, state.outbound.unsent) else { return false }
+        sent = count
+      } catch {
+        throw failSending(&state, error)
+      }
+      state.outbound.sent(sent)
+    }
+    if state.isFinishing && !state.isFinished {
+      do { try UnixSocket.finishSending(socket) } catch { throw failSending(&state, error) }
+      state.isFinished = true
+    }
+    return true
+  }
+
+  private func send(
+    _ state: inout Sending, _ head: RawSpan, _ blob: RawSpan, _ padding: RawSpan, _ handles: [Handle]
+  ) throws(TransportError) -> Int? {
+    do {
+      return try UnixSocket.send(on: socket, head, blob, padding, handles: handles)
+    } catch  where error.errno == .tooManyReferences {
+      throw .tooManyHandlesInFlight(limit: ResourceLimit.openDescriptors)
+    } catch {
+      throw failSending(&state, error)
+    }
+  }
+
+  private func failSending(_ state: inout Sending, _ error: SystemError) -> TransportError {
+    let failure: TransportError =
+      switch error.errno {
+      case .brokenPipe, .connectionReset, .socketNotConnected:
+        isClosed.load(ordering: .acquiring) ? .closed : .peerClosed
+      default: .failed(error)
+      }
+    state.failure = failure
+    state.outbound.removeAll()
+    return failure
+  }
+
+  // MARK: Receiving
+
+  /// Takes the next frame. See `Transport.tryReceive`.
+  public func tryReceive(
+    _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    try receiving.withLock { (state) throws(TransportError) in
+      if isClosed.load(ordering: .acquiring) { throw .closed }
+      if let failure = state.failure { throw failure }
+      do throws(TransportError) {
+        while true {
+          if case .frame(let header) = try decode(state.buffer) {
+            try deliver(header, &state, body)
+            return .received
+          }
+          if state.hasEnded {
+            guard state.buffer.unreadByteCount == 0 else {
+              throw TransportError.truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
+            }
+            return .endOfStream
+          }
+          guard try receiveMore(&state) else {
+            if state.largestFrame > 1 << 16 {
+              state.buffer.trim()
+              state.largestFrame = 0
+            }
+            return .wouldBlock
+          }
+        }
+      } catch {
+        if error.endsConnection { failReceiving(&state, error) }
+        throw error
+      }
+    }
+  }
+
+  private func decode(_ buffer: borrowing ReceiveBuffer) throws(TransportError) -> FrameDecoder.Step {
+    do { return try decoder.next(in: buffer.unread) } catch { throw .malformedFrame(error) }
+  }
+
+  private func deliver(
+    _ header: FrameHeader, _ state: inout Receiving, _ body: (RawSpan, [Handle]) -> Void
+  ) throws(TransportError) {
+    let frame = state.buffer.position..<state.buffer.position + UInt64(header.frameByteCount)
+    let claim: HandleQueue.Claim
+    do { claim = try state.handles.claim(header.handleCount, for: frame) } catch { throw .malformedFrame(error) }
+    switch claim {
+    case .handles(let handles):
+      do {
+        let frame = state.buffer.unread.extracting(first: FrameHeader.byteCount + header.blobByteCount)
+        body(frame.extracting(droppingFirst: FrameHeader.byteCount), handles)
+      }
+      state.buffer.consume(header.frameByteCount)
+    case .lost(let received):
+      state.buffer.consume(header.frameByteCount)
+      throw .descriptorTableFull(
+        expected: header.handleCount, received: received, limit: ResourceLimit.openDescriptors)
+    }
+    state.largestFrame = max(state.largestFrame, header.frameByteCount)
+  }
+
+  private func receiveMore(_ state: inout Receiving) throws(TransportError) -> Bool {
+    let before = state.buffer.endPosition
+    let received: ReceivedBytes?
+    do {
+      received = try state.buffer.receive(from: socket)
+    } catch  where error.errno == .connectionReset {
+      guard state.buffer.unreadByteCount == 0 else {
+        throw .truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
+      }
+      throw .peerClosed
+    } catch {
+      throw .failed(error)
+    }
+    guard let received else { return false }
+    if received.byteCount == 0 { state.hasEnded = true }
+    guard !received.handles.isEmpty || received.lostHandles else { return true }
+    let isComplete = if case .frame = try decode(state.buffer) { true } else { false }
+    do {
+      try state.handles.arrived(
+        received.handles, lost: received.lostHandles, with: before..<state.buffer.endPosition,
+        frameStart: state.buffer.position, isComplete: isComplete)
+    } catch {
+      throw .malformedFrame(error)
+    }
+    return true
+  }
+
+  private func failReceiving(_ state: inout Receiving, _ failure: TransportError) {
+    state.failure = failure
+    state.handles.removeAll()
+    // So that the peer learns of it, and nobody here sends to a peer that is not understood.
+    try? UnixSocket.finish(socket)
+  }
+
+  // MARK: Ending
+
+  /// Ends the connection at once. See `Transport.close`.
+  public func close() {
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    // Fails only when the peer has gone already. The descriptor stays, so that nobody who polls it meets another file.
+    try? UnixSocket.finish(socket)
+  }
+}

@@ -1,0 +1,87 @@
+import SluiceSystem
+import SystemPackage
+
+/// A duplex connection that carries framed blobs in order, and with some kinds handles.
+///
+/// This is the contract that everything above relies on, and that a transport of a user's own fulfils:
+/// - **Frames.** One `trySend` is one `tryReceive` at the other end: the same bytes, the same handles, in the order sent.
+/// - **Never blocking.** The core answers `wouldBlock`; a descriptor becomes ready when it is worth another try. A ready
+///   descriptor promises nothing: the try may block again.
+/// - **Threads.** All members may be called from any thread at any time.
+/// - **Ends.** The peer's `finishSending` or orderly `close` shows as `endOfStream`, after its last frame; anything else is
+///   an error. Errors that end the connection repeat at each further call. A transport that is released is closed.
+/// - **Hostile peers.** Whatever arrives leads to frames or to an error, with memory bounded by `maxBlobSize`.
+///
+/// `Transport+Blocking.swift` and `Transport+Async.swift` add the blocking and the `async` faces to any transport.
+public protocol Transport: AnyObject, Sendable {
+  /// What kind this is.
+  var kind: TransportKind { get }
+
+  /// How many bytes a blob may have, sent or received.
+  var maxBlobSize: Int { get }
+
+  /// Whether frames can carry handles.
+  var carriesHandles: Bool { get }
+
+  /// Hands a frame over for sending, whole or not at all.
+  ///
+  /// Bytes for which the kernel has no room yet may be kept, at most those of one frame: see `flush`.
+  /// - Parameters:
+  ///   - blob: At most `maxBlobSize` bytes; may be empty. Not used after the call.
+  ///   - handles: Duplicates of them travel; they stay the caller's.
+  func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome
+
+  /// Takes the next frame, if there is one, and calls `body` with it, once.
+  ///
+  /// - Parameter body: Sees the frame's bytes in this process's private memory, 8-byte aligned, and owns its handles; what
+  ///   it does not keep is closed. It must not receive from the same transport.
+  func tryReceive(_ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void) throws(TransportError) -> ReceiveOutcome
+
+  /// Pushes on what is left of a frame handed over earlier.
+  ///
+  /// - Returns: Whether nothing is left.
+  @discardableResult
+  func flush() throws(TransportError) -> Bool
+
+  /// Whether something of a frame handed over earlier is left to `flush`.
+  var hasUnsentBytes: Bool { get }
+
+  /// Readable when `tryReceive` may do something. Valid while the transport lives.
+  var readDescriptor: FileDescriptor { get }
+
+  /// Writable when `trySend` or `flush` may go on. Valid while the transport lives; may be the same as `readDescriptor`.
+  var writeDescriptor: FileDescriptor { get }
+
+  /// Says that no more frames follow: the peer sees the end of the stream after the last one. Bytes left over are sent
+  /// first, by `flush`. The other direction stays open.
+  func finishSending() throws(TransportError)
+
+  /// Ends the connection at once, in both directions; whoever waits for it wakes. Bytes left over are dropped, frames not
+  /// received are closed with their handles. Descriptors are released with the transport.
+  func close()
+}
+
+/// What became of a frame to be sent.
+public enum SendOutcome: Sendable, Hashable {
+  /// It was taken over, whole.
+  case sent
+  /// There is no room; nothing of it was taken.
+  case wouldBlock
+}
+
+/// What was there to receive.
+public enum ReceiveOutcome: Sendable, Hashable {
+  /// A frame; the body has seen it.
+  case received
+  /// Nothing at the moment.
+  case wouldBlock
+  /// Nothing ever: the peer has finished sending, and all of it was received.
+  case endOfStream
+}
+
+extension Transport {
+  /// Hands a frame without handles over for sending, whole or not at all.
+  public func trySend(_ blob: RawSpan) throws(TransportError) -> SendOutcome {
+    try trySend(blob, handles: [])
+  }
+}

@@ -1,0 +1,65 @@
+import SluiceSystem
+
+/// Why a transport could not do what it was asked.
+///
+/// The cases up to `timedOut` leave the connection as it was. After the others it is over, and says the same each time.
+public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The blob is larger than this transport's `maxBlobSize`. Send it in parts, or make the transport with a larger one.
+  case blobTooLarge(byteCount: Int, limit: Int)
+  /// One frame cannot carry so many handles. Send them with several.
+  case tooManyHandles(count: Int, limit: Int)
+  /// This kind of transport carries no handles. Send them over the session's control socket.
+  case handlesNotCarried(TransportKind)
+  /// The kernel holds too many handles that this user has sent and nobody has received (the sender's `RLIMIT_NOFILE`).
+  /// Nothing was sent: try again when the peer has received some.
+  case tooManyHandlesInFlight(limit: Int)
+  /// A frame arrived with handles for which this process's descriptor table has no room (`RLIMIT_NOFILE`). That frame is
+  /// lost, its handles are closed; the frames after it arrive as usual. Close descriptors, or raise the limit.
+  case descriptorTableFull(expected: Int, received: Int, limit: Int)
+  /// The deadline passed. A frame that was to be sent was not.
+  case timedOut
+  /// The task was cancelled. A frame that was to be sent was not.
+  case cancelled
+  /// This end has said that it sends no more.
+  case sendingFinished
+  /// This end was closed by its owner.
+  case closed
+  /// The peer closed its end, or died. What was sent last may not have been read.
+  case peerClosed
+  /// The stream ended within a frame: the peer died while it sent, or does not speak this protocol.
+  case truncatedFrame(receivedByteCount: Int)
+  /// What arrived is not a frame. The peer is broken, hostile, or does not speak this protocol.
+  case malformedFrame(FrameError)
+  /// A system call failed in a way that nothing above foresees.
+  case failed(SystemError)
+
+  /// What went wrong, with the limit that was met.
+  public var description: String {
+    switch self {
+    case .blobTooLarge(let byteCount, let limit): "a blob of \(byteCount) bytes exceeds the limit of \(limit)"
+    case .tooManyHandles(let count, let limit): "\(count) handles exceed the limit of \(limit) per frame"
+    case .handlesNotCarried(let kind): "a \(kind) transport carries no handles"
+    case .tooManyHandlesInFlight(let limit): "too many handles in flight (RLIMIT_NOFILE is \(limit))"
+    case .descriptorTableFull(let expected, let received, let limit):
+      "descriptor table full: \(received) of \(expected) handles of a frame arrived (RLIMIT_NOFILE is \(limit))"
+    case .timedOut: "the deadline passed"
+    case .cancelled: "the task was cancelled"
+    case .sendingFinished: "this end has finished sending"
+    case .closed: "this end is closed"
+    case .peerClosed: "the peer closed the connection"
+    case .truncatedFrame(let byteCount): "the stream ended \(byteCount) bytes into a frame"
+    case .malformedFrame(let error): "malformed frame: \(error)"
+    case .failed(let error): "\(error)"
+    }
+  }
+
+  /// Whether the connection is over after this error.
+  public var endsConnection: Bool {
+    switch self {
+    case .blobTooLarge, .tooManyHandles, .handlesNotCarried, .tooManyHandlesInFlight, .descriptorTableFull, .timedOut,
+      .cancelled, .sendingFinished:
+      false
+    case .closed, .peerClosed, .truncatedFrame, .malformedFrame, .failed: true
+    }
+  }
+}
