@@ -1,0 +1,262 @@
+extension Generator {
+  /// Emits `struct Builder`.
+  func emitBuilder(
+    of structure: StructLayout, members: MemberNames, node: SchemaNode, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    writer.line("/// Writes `\(names.localName(of: node.id))`. It lives no longer than its message.")
+    try writer.block("public struct Builder: CapnProto.StructBuilder, ~Escapable") { writer throws(GeneratorError) in
+      emitSize(of: structure, to: &writer)
+      writer.line()
+      writer.line("public let raw: CapnProto.RawStructBuilder")
+      writer.line()
+      writer.line("@_lifetime(copy raw)")
+      writer.line("@inlinable public init(_ raw: CapnProto.RawStructBuilder) { self.raw = raw }")
+      writer.line()
+      writer.line("/// What was written so far, for reading.")
+      writer.line("@inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }")
+      for field in structure.fieldsInSourceOrder {
+        let place = BuilderPlace(structure: structure, field: field, members: members, node: node)
+        switch field.kind {
+        case .group(let id): try emitGroup(id, at: place, to: &writer)
+        case .slot(let slot): try emitSlot(slot, at: place, to: &writer)
+        }
+      }
+    }
+  }
+
+  /// The field that accessors are being written for.
+  private struct BuilderPlace {
+    var structure: StructLayout
+    var field: SchemaField
+    var members: MemberNames
+    var node: SchemaNode
+  }
+
+  private func emitSlot(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    switch slot.type {
+    case .void: emitVoid(at: place, to: &writer)
+    case .text: try emitText(slot, at: place, to: &writer)
+    case .data: try emitData(slot, at: place, to: &writer)
+    case .list: try emitList(slot, at: place, to: &writer)
+    case .structure: try emitStruct(slot, at: place, to: &writer)
+    case .interface, .anyPointer: try emitPointer(slot, at: place, to: &writer)
+    case .parameter, .branded: throw unsupportedGenerics(in: place.node)
+    default: try emitScalar(slot, at: place, to: &writer)
+    }
+    if slot.type.isPointer { emitHas(slot, at: place, to: &writer) }
+  }
+
+  /// A void field has nothing to write, but as a member of a union it can be chosen.
+  private func emitVoid(at place: BuilderPlace, to writer: inout SourceWriter) {
+    guard let choose = choose(place) else { return }
+    emitHead(place, to: &writer)
+    writer.line("@inlinable public func \(place.members.derived("set", place.field))() { \(choose) }")
+  }
+
+  private func emitScalar(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    emitHead(place, to: &writer)
+    emitVariable(
+      place, type: try text(of: slot.type, .builder, in: place.node), getter: try loadScalar(slot, in: place.node),
+      setter: try storeScalar("newValue", slot, in: place.node), to: &writer)
+  }
+
+  private func emitText(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let value = textDefault(slot).map { ", default: \($0)" } ?? ""
+    emitHead(place, to: &writer)
+    emitVariable(
+      place, type: names.standard("String"), getter: "raw.text(at: \(slot.offset)\(value))",
+      setter: "raw.setText(newValue, at: \(slot.offset))", to: &writer)
+  }
+
+  private func emitData(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let field = place.field
+    let set = place.members.derived("set", field)
+    let new = place.members.derived("init", field)
+    let bytes = "[\(names.standard("UInt8"))]"
+    emitHead(place, to: &writer)
+    emitView(
+      place, type: names.standard("RawSpan"), "raw.data(at: \(slot.offset)\(storedDefault(slot, field)))", to: &writer)
+    for type in [names.standard("RawSpan"), bytes] {
+      writer.line()
+      writer.line("/// Sets `\(field.name)` to a copy of `bytes`.")
+      emitFunction("\(set)(_ bytes: \(type))", place, ["raw.setData(bytes, at: \(slot.offset))"], to: &writer)
+    }
+    writer.line()
+    writer.line("/// Sets `\(field.name)` to `byteCount` zero bytes, to be written through the result.")
+    emitFunction(
+      "\(new)(byteCount: \(names.standard("Int"))) -> \(names.standard("MutableRawSpan"))", place,
+      ["return raw.initData(at: \(slot.offset), byteCount: byteCount)"], isView: true, to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(field.name)` to what `fill` writes, at most `byteCount` bytes. They are not zeroed first.")
+    emitFunction(
+      "\(new)<E: \(names.standard("Error"))>(byteCount: \(names.standard("Int")), "
+        + "fill: (inout \(names.standard("OutputRawSpan"))) throws(E) -> \(names.standard("Void"))) throws(E)",
+      place, ["try raw.initData(at: \(slot.offset), byteCount: byteCount, fill: fill)"], to: &writer)
+  }
+
+  private func emitList(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let type = try text(of: slot.type, .builder, in: place.node)
+    emitHead(place, to: &writer)
+    emitView(place, type: type, "raw.list(at: \(slot.offset)\(storedDefault(slot, place.field)))", to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(place.field.name)` to a new list of `count` elements, all zero or empty.")
+    emitFunction(
+      "\(place.members.derived("init", place.field))(_ count: \(names.standard("Int"))) -> \(type)", place,
+      ["return raw.initList(at: \(slot.offset), count: count)"], isView: true, to: &writer)
+  }
+
+  private func emitStruct(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let type = try text(of: slot.type, .builder, in: place.node)
+    let arguments = "at: \(slot.offset), size: \(type).size"
+    emitHead(place, to: &writer)
+    emitView(
+      place, type: type, "\(type)(raw.structure(\(arguments)\(storedDefault(slot, place.field))))", to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(place.field.name)` to a new struct with every field at its default.")
+    emitFunction(
+      "\(place.members.derived("init", place.field))() -> \(type)", place,
+      ["return \(type)(raw.initStructure(\(arguments)))"], isView: true, to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(place.field.name)` to a copy of a struct, with all that it refers to.")
+    emitFunction(
+      "\(place.members.derived("set", place.field))(_ value: \(try text(of: slot.type, .reader, in: place.node)))",
+      place, ["raw.setStructure(value.raw, at: \(slot.offset))"], to: &writer)
+  }
+
+  private func emitPointer(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let type = try text(of: slot.type, .builder, in: place.node)
+    let get = "raw.pointer(at: \(slot.offset)\(storedDefault(slot, place.field)))"
+    emitHead(place, to: &writer)
+    emitView(place, type: type, get, to: &writer)
+    guard place.field.discriminant != nil else { return }
+    writer.line()
+    writer.line("/// Makes `\(place.field.name)`, a null pointer at first, the member of the union that is set.")
+    emitFunction(
+      "\(place.members.derived("init", place.field))() -> \(type)", place,
+      ["raw.clearPointer(at: \(slot.offset))", "return \(get)"], isView: true, to: &writer)
+  }
+
+  private func emitGroup(
+    _ id: UInt64, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let type = try names.reference(to: id, from: place.node) + ".Builder"
+    emitHead(place, to: &writer)
+    emitView(place, type: type, "\(type)(raw)", to: &writer)
+    writer.line()
+    writer.line("/// Sets every field of `\(place.field.name)` to its default.")
+    emitFunction(
+      "\(place.members.derived("init", place.field))() -> \(type)", place,
+      try clearing(id, in: place.node) + ["return \(type)(raw)"], isView: true, to: &writer)
+  }
+
+  private func emitHas(_ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter) {
+    writer.line()
+    emitHasProperty(slot, of: place.field, in: place.structure, members: place.members, to: &writer)
+  }
+
+  // MARK: - Shapes of declarations
+
+  private func emitHead(_ place: BuilderPlace, to writer: inout SourceWriter) {
+    writer.line()
+    writer.documentation(place.field.documentation)
+  }
+
+  /// A statement that makes the field the member of its union that is set; nil outside of unions.
+  private func choose(_ place: BuilderPlace) -> String? {
+    place.field.discriminant.map { value in
+      "raw.store(\(names.standard("UInt16"))(\(value)), at: \(place.structure.discriminantOffset))"
+    }
+  }
+
+  /// A statement that makes `raw` a struct that drops writes if another member of the union is set (that is recorded as
+  /// the message's failure); nil outside of unions.
+  private func selectMember(_ place: BuilderPlace) -> String? {
+    place.field.discriminant.map { value in
+      let arguments = "\(value), at: \(place.structure.discriminantOffset)"
+      return "let raw = self.raw.expectMember(\(arguments)) ? self.raw : self.raw.dropped()"
+    }
+  }
+
+  /// A property with a setter.
+  private func emitVariable(
+    _ place: BuilderPlace, type: String, getter: String, setter: String, to writer: inout SourceWriter
+  ) {
+    writer.open("@inlinable public var \(place.members.property(place.field)): \(type)")
+    if let select = selectMember(place), let choose = choose(place) {
+      writer.open("get")
+      writer.line(select)
+      writer.line("return \(getter)")
+      writer.close()
+      writer.open("nonmutating set")
+      writer.line(choose)
+      writer.line(setter)
+      writer.close()
+    } else {
+      writer.line("get { \(getter) }")
+      writer.line("nonmutating set { \(setter) }")
+    }
+    writer.close()
+  }
+
+  /// A property that is a view of what stands in the field.
+  private func emitView(_ place: BuilderPlace, type: String, _ getter: String, to writer: inout SourceWriter) {
+    emitProperty(
+      place.members.property(place.field), type: type, isView: true, isThrowing: false,
+      statements: selectMember(place).map { [$0, "return \(getter)"] } ?? [getter], to: &writer)
+  }
+
+  /// A method that first chooses the field's union member, where it is one.
+  private func emitFunction(
+    _ signature: String, _ place: BuilderPlace, _ statements: [String], isView: Bool = false,
+    to writer: inout SourceWriter
+  ) {
+    if isView { writer.line("@_lifetime(copy self)") }
+    writer.open("@inlinable public func \(signature)")
+    for statement in [choose(place)].compactMap(\.self) + statements { writer.line(statement) }
+    writer.close()
+  }
+
+  // MARK: - Clearing groups
+
+  /// Statements that set every field of a group to its default, groups and unions inside included.
+  private func clearing(_ id: UInt64, in scope: SchemaNode) throws(GeneratorError) -> [String] {
+    let node = try self.node(id, for: scope.displayName)
+    guard case .structure(let structure) = node.kind else { return [] }
+    var statements: [String] = []
+    if structure.discriminantCount > 0 {
+      statements.append("raw.store(\(names.standard("UInt16"))(0), at: \(structure.discriminantOffset))")
+    }
+    for field in structure.fields {
+      switch field.kind {
+      case .group(let inner): statements += try clearing(inner, in: node)
+      case .slot(let slot): statements += try clearing(slot, in: node)
+      }
+    }
+    var seen: Set<String> = []
+    return statements.filter { seen.insert($0).inserted }
+  }
+
+  private func clearing(_ slot: SchemaField.Slot, in node: SchemaNode) throws(GeneratorError) -> [String] {
+    switch slot.type {
+    case .void: []
+    case .bool: ["raw.storeBool(false, atBit: \(slot.offset))"]
+    case .enumeration: ["raw.store(\(names.standard("UInt16"))(0), at: \(slot.offset))"]
+    case _ where slot.type.isPointer: ["raw.clearPointer(at: \(slot.offset))"]
+    default: ["raw.store(\(try text(of: slot.type, .builder, in: node))(0), at: \(slot.offset))"]
+    }
+  }
+}

@@ -1,0 +1,32 @@
+extension Generator {
+  /// Emits a constant: in the namespace of its type as a static property, at the top level of a file as a global one.
+  func emitConstant(
+    _ name: String, of type: FieldType, value: FieldValue, in node: SchemaNode, isTopLevel: Bool,
+    to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let name = SwiftName.constant(name)
+    let keyword = isTopLevel ? "var" : "static var"
+    let typeText = try text(of: type, .reader, in: node)
+    writer.documentation(node.documentation)
+    let expression: String
+    switch value {
+    case .void: expression = "()"
+    case .bool(let value): expression = "\(value)"
+    case .integer(let digits): expression = digits
+    case .float32(let bits): expression = Literal.float(bits: bits)
+    case .float64(let bits): expression = Literal.double(bits: bits)
+    case .text(let text): expression = Literal.string(text)
+    case .enumerant(let value): expression = try enumerant(value, of: type, in: node)
+    case .data(let bytes):
+      // An array, for a span would need an owner; stored, so that it is made once.
+      let stored = isTopLevel ? "let" : "static let"
+      let list = bytes.map { "\($0)" }.joined(separator: ", ")
+      writer.line("public \(stored) \(name): [\(names.standard("UInt8"))] = [\(list)]")
+      return
+    case .pointer:
+      throw GeneratorError(
+        declaration: node.displayName, reason: "constants of list, struct and pointer types are not supported")
+    }
+    writer.line("@inlinable public \(keyword) \(name): \(typeText) { \(expression) }")
+  }
+}

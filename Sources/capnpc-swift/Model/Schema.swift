@@ -1,0 +1,129 @@
+/// What a `CodeGeneratorRequest` says, as plain values: everything the generator knows of the schemas.
+///
+/// The request's own readers cannot be stored (they are tied to the message), so `RequestDecoder` copies what is needed.
+struct Schema {
+  /// Every node the compiler parsed, imports included.
+  var nodes: [UInt64: SchemaNode]
+  /// The files to generate code for, in the order of the command line.
+  var requestedFiles: [RequestedFile]
+
+  struct RequestedFile {
+    var id: UInt64
+    /// As on the command line, without the source prefix.
+    var name: String
+  }
+}
+
+/// One declaration of a schema.
+struct SchemaNode {
+  var id: UInt64
+  /// File and scope, for example `cache.capnp:Cache.Part`.
+  var displayName: String
+  /// The node that this one is declared in; 0 for files and for the parameter structs of methods.
+  var scopeID: UInt64
+  /// The declarations within this one, in source order; groups are not among them.
+  var nested: [Nested]
+  /// Whether this node or one of its scopes has type parameters.
+  var isGeneric: Bool
+  /// Empty when the schema has none.
+  var documentation: String
+  var kind: Kind
+
+  struct Nested {
+    var name: String
+    var id: UInt64
+  }
+
+  enum Kind {
+    case file
+    case structure(StructLayout)
+    case enumeration([SchemaEnumerant])
+    case interface
+    case constant(FieldType, FieldValue)
+    case annotation
+  }
+}
+
+/// The layout of a struct or group.
+struct StructLayout {
+  var dataWords: UInt16
+  var pointers: UInt16
+  var isGroup: Bool
+  /// The number of members of the unnamed union, 0 without one.
+  var discriminantCount: UInt16
+  /// In units of 16 bits.
+  var discriminantOffset: UInt32
+  /// By ordinal.
+  var fields: [SchemaField]
+}
+
+/// A member of a struct, group or union.
+struct SchemaField {
+  var name: String
+  /// The place of the declaration among its siblings in the source.
+  var codeOrder: UInt16
+  /// Which member of the union this is; nil outside of a union.
+  var discriminant: UInt16?
+  var documentation: String
+  var kind: Kind
+
+  enum Kind {
+    case slot(Slot)
+    case group(UInt64)
+  }
+
+  struct Slot {
+    /// In units of the field's size, from the start of the data section or of the pointer section.
+    var offset: UInt32
+    var type: FieldType
+    var defaultValue: FieldValue
+  }
+}
+
+/// A member of an enum; its position in the list is its value.
+struct SchemaEnumerant {
+  var name: String
+  var codeOrder: UInt16
+  var documentation: String
+}
+
+/// A type expression.
+indirect enum FieldType: Hashable {
+  case void
+  case bool
+  case int8, int16, int32, int64
+  case uint8, uint16, uint32, uint64
+  case float32, float64
+  case text
+  case data
+  case list(FieldType)
+  case enumeration(UInt64)
+  case structure(UInt64)
+  case interface(UInt64)
+  /// `AnyPointer`, and its constrained kinds.
+  case anyPointer(AnyPointerKind)
+  /// A type parameter of a generic scope.
+  case parameter
+  /// A generic type with its parameters bound.
+  case branded(UInt64)
+
+  enum AnyPointerKind: Hashable {
+    case any, structure, list, capability
+  }
+}
+
+/// A default or constant.
+enum FieldValue: Equatable {
+  case void
+  case bool(Bool)
+  /// The value of an integer type, as decimal text: it is only ever written out again.
+  case integer(String)
+  /// IEEE 754 bits, so that every NaN survives.
+  case float32(UInt32)
+  case float64(UInt64)
+  case enumerant(UInt16)
+  case text(String)
+  case data([UInt8])
+  /// A list, struct or other pointer: a flat message of one segment whose root pointer is word 0. Nil for a null pointer.
+  case pointer([UInt64]?)
+}

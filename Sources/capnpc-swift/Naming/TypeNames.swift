@@ -1,0 +1,140 @@
+/// The Swift name of every type in a schema, and how to write it at a given place.
+struct TypeNames {
+  private struct Entry {
+    /// From the top level of its module: `["Cache", "Part"]`.
+    var path: [String]
+    var fileID: UInt64
+  }
+
+  private let schema: Schema
+  private let options: Options
+  private var entries: [UInt64: Entry] = [:]
+  /// For each scope (file, struct, group, interface): the types in it by name.
+  private var members: [UInt64: [String: UInt64]] = [:]
+  private var parents: [UInt64: UInt64] = [:]
+  private var usedTypeNames: Set<String> = []
+
+  init(_ schema: Schema, options: Options) {
+    self.schema = schema
+    self.options = options
+    let files = schema.nodes.values.filter { node in if case .file = node.kind { true } else { false } }
+    let topLevel = Set(files.flatMap { file in file.nested.map { SwiftName.type($0.name) } })
+    for file in files { addTypes(in: file, fileID: file.id, path: [], visible: topLevel) }
+  }
+
+  /// The name of a type where it is declared.
+  func localName(of id: UInt64) -> String {
+    entries[id]?.path.last ?? "_"
+  }
+
+  /// The file that declares a type; nil for what is not a declared type.
+  func file(of id: UInt64) -> UInt64? {
+    entries[id]?.fileID
+  }
+
+  /// A type of the standard library, qualified when a schema has a type of that name.
+  func standard(_ name: String) -> String {
+    usedTypeNames.contains(name) ? "Swift." + name : name
+  }
+
+  /// A way to write type `id` inside `scope` that Swift's lookup resolves to it.
+  ///
+  /// Swift looks the first component up from the innermost scope outwards, so the shortest dotted path whose first component
+  /// is not hidden will do. Where every one is hidden, the module's name helps.
+  func reference(to id: UInt64, from scope: SchemaNode) throws(GeneratorError) -> String {
+    guard let entry = entries[id] else {
+      throw GeneratorError(declaration: scope.displayName, reason: "the request lacks the type with id 0x\(hex(id))")
+    }
+    var chain = [id]
+    while let last = chain.last, let parent = parents[last] { chain.append(parent) }
+    chain.reverse()
+    for (index, candidate) in chain.enumerated() where lookUp(entry.path[index], from: scope) == candidate {
+      return entry.path[index...].joined(separator: ".")
+    }
+    guard let module = options.module(ofFile: entry.fileID, in: schema) else {
+      throw GeneratorError(
+        declaration: scope.displayName,
+        reason: "another declaration hides \(entry.path.joined(separator: ".")) here; "
+          + "name the module in CAPNPC_SWIFT_MODULE to have it qualified, or rename one of them")
+    }
+    return ([module] + entry.path).joined(separator: ".")
+  }
+
+  /// Names the types in `scope`, and in them. `visible` are the names of types that may be meant inside of the scope.
+  ///
+  /// A group's name is made up from its field's, so it gives way to a visible type: a group `annotation` beside a struct
+  /// `Annotation` becomes `AnnotationGroup`.
+  private mutating func addTypes(in scope: SchemaNode, fileID: UInt64, path: [String], visible: Set<String>) {
+    var taken: [String: UInt64] = [:]
+    func free(_ name: String) -> String {
+      var name = name
+      while taken[name] != nil || path.contains(name) { name += "_" }
+      return name
+    }
+    for nested in scope.nested where schema.nodes[nested.id]?.isType == true {
+      taken[free(SwiftName.type(nested.name))] = nested.id
+    }
+    let visible = visible.union(taken.keys).union(path)
+    for (fieldName, id) in groupFields(of: scope) where schema.nodes[id]?.isType == true {
+      let name = SwiftName.type(fieldName)
+      taken[free(visible.contains(name) ? name + "Group" : name)] = id
+    }
+    members[scope.id] = taken
+    usedTypeNames.formUnion(taken.keys)
+    for (name, id) in taken {
+      entries[id] = Entry(path: path + [name], fileID: fileID)
+      if !path.isEmpty { parents[id] = scope.id }
+      if let node = schema.nodes[id] { addTypes(in: node, fileID: fileID, path: path + [name], visible: visible) }
+    }
+  }
+
+  private func groupFields(of node: SchemaNode) -> [(name: String, id: UInt64)] {
+    guard case .structure(let structure) = node.kind else { return [] }
+    return structure.fieldsInSourceOrder.compactMap { field in
+      if case .group(let id) = field.kind { (field.name, id) } else { nil }
+    }
+  }
+
+  private func lookUp(_ name: String, from scope: SchemaNode) -> UInt64? {
+    var current: UInt64? = scope.id
+    while let id = current {
+      if let found = members[id]?[name] { return found }
+      current = parents[id]
+    }
+    // The top level of the module: this file, and any other whose types are visible.
+    let visible = schema.nodes.values.filter { node in
+      if case .file = node.kind { members[node.id]?[name] != nil } else { false }
+    }
+    guard let file = entries[scope.id]?.fileID else { return visible.first.flatMap { members[$0.id]?[name] } }
+    if let own = members[file]?[name] { return own }
+    return visible.count == 1 ? visible.first.flatMap { members[$0.id]?[name] } : nil
+  }
+}
+
+extension SchemaNode {
+  /// Whether this node becomes a Swift type (an interface becomes a namespace).
+  var isType: Bool {
+    switch kind {
+    case .structure, .enumeration, .interface: true
+    case .file, .constant, .annotation: false
+    }
+  }
+}
+
+extension StructLayout {
+  /// The fields as the source has them; members of the unnamed union come last.
+  var fieldsInSourceOrder: [SchemaField] {
+    fields.filter { $0.discriminant == nil }.sorted { $0.codeOrder < $1.codeOrder } + unionMembers
+  }
+
+  /// The members of the unnamed union, as the source has them.
+  var unionMembers: [SchemaField] {
+    fields.filter { $0.discriminant != nil }.sorted { $0.codeOrder < $1.codeOrder }
+  }
+}
+
+/// An id as schemas write it, without the `0x`.
+func hex(_ id: UInt64) -> String {
+  let digits = String(id, radix: 16)
+  return String(repeating: "0", count: 16 - digits.count) + digits
+}

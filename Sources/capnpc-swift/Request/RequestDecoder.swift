@@ -1,0 +1,120 @@
+import CapnProto
+
+/// Copies what the generator needs out of a `CodeGeneratorRequest`.
+struct RequestDecoder {
+  private struct Documentation {
+    var node: String
+    var members: [String]
+  }
+
+  private let values: ValueDecoder
+  private var documentation: [UInt64: Documentation] = [:]
+
+  /// The schema that `request`, a message of `byteCount` bytes, holds.
+  static func schema(of request: CodeGeneratorRequest.Reader, byteCount: Int) throws -> Schema {
+    var decoder = RequestDecoder(values: ValueDecoder(requestByteCount: byteCount))
+    let sourceInfo = try request.sourceInfo
+    for index in sourceInfo.indices { try decoder.add(sourceInfo[index]) }
+
+    var schema = Schema(nodes: [:], requestedFiles: [])
+    let nodes = try request.nodes
+    for index in nodes.indices {
+      let node = try decoder.node(nodes[index])
+      schema.nodes[node.id] = node
+    }
+    let files = try request.requestedFiles
+    for index in files.indices {
+      let file = files[index]
+      schema.requestedFiles.append(Schema.RequestedFile(id: file.id, name: try file.filename))
+    }
+    return schema
+  }
+
+  private mutating func add(_ info: Node.SourceInfo.Reader) throws {
+    var members: [String] = []
+    let list = try info.members
+    for index in list.indices { members.append(try list[index].docComment) }
+    documentation[info.id] = Documentation(node: try info.docComment, members: members)
+  }
+
+  private func node(_ node: Node.Reader) throws -> SchemaNode {
+    var nested: [SchemaNode.Nested] = []
+    let list = try node.nestedNodes
+    for index in list.indices {
+      let entry = list[index]
+      nested.append(SchemaNode.Nested(name: try entry.name, id: entry.id))
+    }
+    let kind: SchemaNode.Kind
+    do {
+      kind = try self.kind(of: node)
+    } catch let error as GeneratorError where error.declaration.isEmpty {
+      throw GeneratorError(declaration: try node.displayName, reason: error.reason)
+    }
+    return SchemaNode(
+      id: node.id, displayName: try node.displayName, scopeID: node.scopeId, nested: nested,
+      isGeneric: node.isGeneric, documentation: documentation[node.id]?.node ?? "", kind: kind)
+  }
+
+  private func kind(of node: Node.Reader) throws -> SchemaNode.Kind {
+    switch try node.which {
+    case .file: return .file
+    case .struct(let structure): return .structure(try layout(structure, of: node))
+    case .enum(let enumeration): return .enumeration(try enumerants(enumeration, of: node))
+    case .interface: return .interface
+    case .const(let constant):
+      let type = try TypeDecoder.type(try constant.type)
+      return .constant(type, try values.value(try constant.value))
+    case .annotation: return .annotation
+    case .unknown(let kind):
+      throw GeneratorError(declaration: try node.displayName, reason: "declarations of kind \(kind) are unknown")
+    }
+  }
+
+  private func layout(_ structure: Node.Struct.Reader, of node: Node.Reader) throws -> StructLayout {
+    var fields: [SchemaField] = []
+    let list = try structure.fields
+    for index in list.indices {
+      fields.append(try field(list[index], documentation: memberDocumentation(node.id, index), of: node))
+    }
+    return StructLayout(
+      dataWords: structure.dataWordCount, pointers: structure.pointerCount, isGroup: structure.isGroup,
+      discriminantCount: structure.discriminantCount, discriminantOffset: structure.discriminantOffset, fields: fields)
+  }
+
+  private func field(_ field: Field.Reader, documentation: String, of node: Node.Reader) throws -> SchemaField {
+    let kind: SchemaField.Kind
+    switch try field.which {
+    case .slot(let slot):
+      let type = try TypeDecoder.type(try slot.type)
+      kind = .slot(
+        SchemaField.Slot(offset: slot.offset, type: type, defaultValue: try values.value(try slot.defaultValue)))
+    case .group(let group):
+      kind = .group(group.typeId)
+    case .unknown(let kind):
+      throw GeneratorError(
+        declaration: "\(try node.displayName).\(try field.name)", reason: "fields of kind \(kind) are unknown")
+    }
+    let discriminant = field.discriminantValue
+    return SchemaField(
+      name: try field.name, codeOrder: field.codeOrder,
+      discriminant: discriminant == Field.noDiscriminant ? nil : discriminant, documentation: documentation, kind: kind)
+  }
+
+  private func enumerants(_ enumeration: Node.Enum.Reader, of node: Node.Reader) throws -> [SchemaEnumerant] {
+    var enumerants: [SchemaEnumerant] = []
+    let list = try enumeration.enumerants
+    for index in list.indices {
+      let enumerant = list[index]
+      enumerants.append(
+        SchemaEnumerant(
+          name: try enumerant.name, codeOrder: enumerant.codeOrder,
+          documentation: memberDocumentation(node.id, index)))
+    }
+    return enumerants
+  }
+
+  private func memberDocumentation(_ id: UInt64, _ index: Int) -> String {
+    guard let members = documentation[id]?.members, index < members.count else { return "" }
+    return members[index]
+  }
+}

@@ -1,0 +1,59 @@
+import CapnProto
+
+/// Copies type expressions out of a request.
+enum TypeDecoder {
+  /// The type that `type` expresses.
+  static func type(_ type: Type_.Reader) throws -> FieldType {
+    switch try type.which {
+    case .void: .void
+    case .bool: .bool
+    case .int8: .int8
+    case .int16: .int16
+    case .int32: .int32
+    case .int64: .int64
+    case .uint8: .uint8
+    case .uint16: .uint16
+    case .uint32: .uint32
+    case .uint64: .uint64
+    case .float32: .float32
+    case .float64: .float64
+    case .text: .text
+    case .data: .data
+    case .list(let list): self.list(of: try self.type(try list.elementType))
+    case .enum(let reference): .enumeration(reference.typeId)
+    case .struct(let reference):
+      try binds(try reference.brand) ? .branded(reference.typeId) : .structure(reference.typeId)
+    case .interface(let reference): .interface(reference.typeId)
+    case .anyPointer(let pointer): try anyPointer(pointer)
+    case .unknown(let kind): throw GeneratorError(declaration: "", reason: "types of kind \(kind) are unknown")
+    }
+  }
+
+  /// Lists of capabilities and of pointers of any type are read as raw pointers, like their elements.
+  private static func list(of element: FieldType) -> FieldType {
+    switch element {
+    case .interface, .anyPointer: .anyPointer(.list)
+    default: .list(element)
+    }
+  }
+
+  private static func anyPointer(_ pointer: Type_.AnyPointer.Reader) throws -> FieldType {
+    switch try pointer.which {
+    case .unconstrained(let kind):
+      switch try kind.which {
+      case .anyKind: .anyPointer(.any)
+      case .struct: .anyPointer(.structure)
+      case .list: .anyPointer(.list)
+      case .capability: .anyPointer(.capability)
+      case .unknown(let kind): throw GeneratorError(declaration: "", reason: "pointers of kind \(kind) are unknown")
+      }
+    case .parameter, .implicitMethodParameter: .parameter
+    case .unknown(let kind): throw GeneratorError(declaration: "", reason: "pointers of kind \(kind) are unknown")
+    }
+  }
+
+  /// Whether a brand binds type parameters.
+  private static func binds(_ brand: Brand.Reader) throws -> Bool {
+    try brand.scopes.count > 0
+  }
+}
