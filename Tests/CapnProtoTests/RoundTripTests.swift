@@ -85,9 +85,39 @@ import Testing
     #expect(message.segmentCount == 1)
     try message.read { try Self.expectFilled($0) }
   }
-}
 
-extension RawSpan {
-  /// A copy of the bytes.
-  var bytes: [UInt8] { unsafe withUnsafeBytes { unsafe Array($0) } }
+  @Test("every kind of field reads back from a stream, however small its segments", arguments: [8, 16, 64, 1024, 8192])
+  func throughStream(segmentByteCount: Int) throws {
+    var message = try MessageBuilder(Tree.self, allocator: ExactAllocator(byteCount: segmentByteCount))
+    Self.fill(message.root)
+    #expect(message.failure == nil)
+    if segmentByteCount <= 64 { #expect(message.segmentCount > 5) }
+    try message.read { try Self.expectFilled($0) }
+    let received = try MessageReader(Tree.self, stream: message.serialized())
+    try received.read { try Self.expectFilled($0) }
+  }
+
+  @Test("a copy reads as the original, whatever the segments of either", arguments: [8, 64, 8192], [8, 64, 8192])
+  func deepCopy(from: Int, to: Int) throws {
+    var original = try MessageBuilder(Tree.self, allocator: ExactAllocator(byteCount: from))
+    Self.fill(original.root)
+    var copy = try MessageBuilder(Tree.self, allocator: ExactAllocator(byteCount: to))
+    try original.read { copy.root.raw.setStructure($0.raw, at: 10) }
+    #expect(copy.failure == nil)
+    try copy.read { root in try Self.expectFilled(Tree.Reader(try root.raw.structure(at: 10))) }
+  }
+
+  @Test("a message is encoded with the bytes that the specification gives")
+  func encodedBytes() throws {
+    var message = try MessageBuilder(Leaf.self)
+    message.root.weight = 1
+    message.root.label = "abcdefg"
+    #expect(
+      words(of: message) == [
+        [
+          structPointer(offset: 0, data: 1, pointers: 1), Double(1).bitPattern,
+          listPointer(offset: 0, .byte, count: 8), bytes("abcdefg"),
+        ]
+      ])
+  }
 }

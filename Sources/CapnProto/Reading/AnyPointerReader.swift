@@ -1,11 +1,15 @@
 /// A pointer in a message whose type the reader chooses: the value of an `AnyPointer` field, or of a branded parameter.
 @safe
-public struct AnyPointerReader: ~Escapable, @unchecked Sendable {
+public struct AnyPointerReader: ListElement, ~Escapable, @unchecked Sendable {
   // Sound as Sendable: reading is safe from any thread.
   @usableFromInline let view: PointerView
 
   @inlinable @inline(__always) @_lifetime(immortal)
   init(unowned view: PointerView) { self.view = view }
+
+  /// Lists of pointers, whatever those point to.
+  @inlinable
+  public static var layout: ElementLayout { ElementLayout(.pointer) }
 
   /// Whether nothing was set.
   @inlinable

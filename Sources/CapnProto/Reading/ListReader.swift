@@ -149,6 +149,17 @@ extension ListReader where Element == String {
   }
 }
 
+extension ListReader where Element == AnyPointerReader {
+  /// The pointer at `index`, whatever it points to.
+  @inlinable
+  public subscript(index: Int) -> AnyPointerReader {
+    @_lifetime(copy self) get {
+      view.check(index)
+      return unsafe _overrideLifetime(AnyPointerReader(unowned: view.pointer(index)), copying: self)
+    }
+  }
+}
+
 extension ListReader where Element == RawSpan {
   /// The blob at `index`, in place.
   @inlinable

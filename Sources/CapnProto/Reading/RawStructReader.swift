@@ -4,17 +4,19 @@
 /// Every getter checks bounds, depth and the traversal limit. Fields that the struct is too small for, because an older
 /// version of the schema wrote it, read as their defaults.
 @safe
-public struct RawStructReader: ~Escapable, @unchecked Sendable {
+public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
   // Sound as Sendable: reading is safe from any thread.
   @usableFromInline let view: StructView
+
+  /// The same reader: `ListReader<RawStructReader>` reads a list of structs of any type.
+  @inlinable @inline(__always) @_lifetime(copy raw)
+  public init(_ raw: RawStructReader) { self = raw }
 
   @inlinable @inline(__always) @_lifetime(immortal)
   init(unowned view: StructView) { self.view = view }
 
-  /// The size that the struct has in this message, rounded down to words.
-  public var size: StructSize {
-    StructSize(dataWords: UInt16(truncatingIfNeeded: view.dataBits / 64), pointers: view.pointerCount)
-  }
+  /// The size that the struct has in this message; the element of a primitive list counts as a word.
+  public var size: StructSize { view.size }
 
   // MARK: Data section
 
