@@ -1,0 +1,96 @@
+import Testing
+
+@testable import SluiceTransport
+
+@Suite struct LaneHeaderTests {
+  private func frame(_ bytes: [UInt8]) -> LaneHeader? { LaneHeader(bytes.span.bytes) }
+
+  @Test(arguments: [LaneHeader.Kind.charged, .free, .grant, .close])
+  func `a header reads back as it was written`(kind: LaneHeader.Kind) {
+    var bytes = [UInt8](repeating: 0xff, count: 12)
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    LaneHeader(lane: 0x1234_5678, kind: kind).encode(into: &raw)
+    #expect(bytes == [0x78, 0x56, 0x34, 0x12, kind.rawValue, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])
+    #expect(frame(bytes) == LaneHeader(lane: 0x1234_5678, kind: kind))
+  }
+
+  @Test func `a frame too short, of no known kind, or with reserved bits is refused`() {
+    #expect(frame([1, 0, 0, 0, 1, 0, 0]) == nil)
+    #expect(frame([1, 0, 0, 0, 0, 0, 0, 0]) == nil)
+    #expect(frame([1, 0, 0, 0, 5, 0, 0, 0]) == nil)
+    #expect(frame([1, 0, 0, 0, 1, 1, 0, 0]) == nil)
+    #expect(frame([1, 0, 0, 0, 1, 0, 0, 1]) == nil)
+  }
+}
+
+@Suite struct LaneCreditsTests {
+  @Test func `a sender has as many credits as the window`() {
+    var credits = LaneCredits(window: 3)
+    #expect((0..<3).allSatisfy { _ in credits.takeForSending() })
+    #expect(!credits.takeForSending())
+    credits.putBack()
+    #expect(credits.takeForSending())
+  }
+
+  @Test func `a receiver takes no frame beyond the window`() {
+    var credits = LaneCredits(window: 2)
+    #expect(credits.frameArrived())
+    #expect(credits.frameArrived())
+    #expect(!credits.frameArrived())
+  }
+
+  @Test func `credits come back in batches of half a window`() {
+    var credits = LaneCredits(window: 8)
+    for _ in 0..<8 { #expect(credits.frameArrived()) }
+    #expect((0..<3).allSatisfy { _ in credits.frameTaken() == 0 })
+    #expect(credits.frameTaken() == 4)
+    #expect(credits.receivable == 4)
+  }
+
+  @Test func `a grant of more than was sent is refused`() {
+    var credits = LaneCredits(window: 4)
+    #expect(!credits.granted(1))
+    #expect(credits.takeForSending())
+    #expect(!credits.granted(2))
+    #expect(!credits.granted(.max))
+    #expect(!credits.granted(0))
+    #expect(credits.granted(1))
+    #expect(credits.sendable == 4)
+  }
+
+  @Test(arguments: [1, 2, 3, 7, 128] as [UInt32])
+  func `two ends that send, take and grant never stall and never exceed the window`(window: UInt32) {
+    var random = SplitMix(seed: UInt64(window))
+    var (sender, receiver) = (LaneCredits(window: window), LaneCredits(window: window))
+    var (underWay, sent) = (0, 0)
+    for _ in 0..<10_000 {
+      if random.next() & 1 == 0, sender.takeForSending() {
+        #expect(receiver.frameArrived())
+        underWay += 1
+        sent += 1
+      } else if underWay > 0 {
+        underWay -= 1
+        let grant = receiver.frameTaken()
+        if grant > 0 { #expect(sender.granted(grant)) }
+      }
+      #expect(underWay <= Int(window))
+      if underWay == 0 { #expect(sender.sendable > 0) }
+    }
+    #expect(sent > 1000)
+  }
+}
+
+/// A small generator of repeatable numbers.
+struct SplitMix: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
