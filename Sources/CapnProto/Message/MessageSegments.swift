@@ -46,6 +46,17 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
     return Schema.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: self))
   }
 
+  /// As ``root(as:)``, for a message in an object that the compiler cannot see to live long enough: the caller ties the
+  /// reader to what keeps this value.
+  @unsafe @inlinable @_lifetime(immortal)
+  public func unownedRoot<Schema: StructSchema>(
+    as schema: Schema.Type = Schema.self
+  ) throws(CapnProtoError) -> Schema.Reader {
+    let pointer = table.rootPointer
+    let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+    return Schema.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: ()))
+  }
+
   /// The root pointer, whatever it points to.
   @inlinable
   public var rootPointer: AnyPointerReader {

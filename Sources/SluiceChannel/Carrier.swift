@@ -1,0 +1,278 @@
+import CapnProto
+import Logging
+import SluiceMemory
+import SluiceSystem
+import SluiceTransport
+import Synchronization
+
+/// What a session does for its channels on the control socket. None of it blocks.
+package protocol CarrierControl: AnyObject, Sendable {
+  /// Tells the other end of a segment before the first envelope that names it.
+  func announce(_ segment: Segment, id: UInt32, scope: MemoryScope)
+  /// Sends the handles of a message before its envelope. Not sent, but worth another attempt after the signal, if one is
+  /// returned.
+  func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>?
+  /// Takes back what ``sendHandles(_:ticket:)`` sent: the envelope will not come.
+  func withdrawHandles(ticket: UInt32)
+  /// A channel was closed, by whichever end: it needs the session no more.
+  func channelClosed(_ lane: UInt32)
+}
+
+/// Carries the messages of all channels of one session: lends and borrows their memory, and sends their envelopes.
+///
+/// Thread-safe.
+package final class Carrier: Sendable {
+  /// What was carried so far.
+  package struct Counters: Sendable {
+    package var messagesSent: UInt64 = 0
+    package var messagesReceived: UInt64 = 0
+    /// Messages whose memory the other end may not map, so that they had to be copied, and their bytes.
+    package var messagesCopied: UInt64 = 0
+    package var bytesCopied: UInt64 = 0
+    /// Messages that arrived for a channel that was closed before.
+    package var messagesDropped: UInt64 = 0
+  }
+
+  package let link: Link
+  package let reactor: Reactor
+  package let lender: Lender<ArenaSegmentAllocator>
+  package let borrower: Borrower
+  /// The session's own arena.
+  package let arena: Arena
+  /// The arena that this end shows to all its sessions, if it has one.
+  package let serverWideArena: Arena?
+
+  private let control = Mutex(WeakControl())
+  private let counting = Mutex(Counters())
+  private let unclaimedHandles = Mutex<[UInt32: [Handle]]>([:])
+  private let lastTicket = Atomic<UInt32>(0)
+
+  /// Most messages whose handles may wait for their envelope.
+  private static let unclaimedLimit = 4096
+
+  private struct WeakControl {
+    weak var control: (any CarrierControl)?
+  }
+
+  package init(
+    link: Link, reactor: Reactor, lender: Lender<ArenaSegmentAllocator>, borrower: Borrower, arena: Arena,
+    serverWideArena: Arena?
+  ) {
+    self.link = link
+    self.reactor = reactor
+    self.lender = lender
+    self.borrower = borrower
+    self.arena = arena
+    self.serverWideArena = serverWideArena
+  }
+
+  /// Names who speaks on the control socket. Before the first message.
+  package func attach(_ control: any CarrierControl) {
+    self.control.withLock { $0.control = control }
+  }
+
+  package var counters: Counters { counting.withLock { $0 } }
+
+  func count(_ change: (inout Counters) -> Void) {
+    counting.withLock { change(&$0) }
+  }
+
+  private var attachedControl: (any CarrierControl)? { control.withLock { $0.control } }
+
+  /// The memory of a new message of this session.
+  func makeMemory() -> ArenaSegmentAllocator {
+    ArenaSegmentAllocator(in: arena) { [lender] in lender.drain() }
+  }
+
+  func laneClosed(_ lane: UInt32) {
+    attachedControl?.channelClosed(lane)
+  }
+
+  // MARK: Sending
+
+  /// A message on its way: its envelope, and what has to be undone when it does not go.
+  struct Outgoing: Sendable {
+    var envelope: Envelope
+    let handles: [Handle]
+    var handlesAreSent = false
+
+    /// A message that somebody waits for costs no credit.
+    var isCharged: Bool { envelope.kind == .notification || envelope.kind == .request }
+  }
+
+  /// Lends the memory of `message` to the other end, copying it only where the other end may not map it.
+  func prepare<Root: StructSchema>(
+    _ message: borrowing MessageBuilder<Root>, kind: Envelope.Kind, correlation: UInt64, handles: [Handle]
+  ) throws(ChannelError) -> Outgoing {
+    if let failure = message.failure { throw .invalidMessage(failure) }
+    guard message.segmentCount <= Envelope.segmentCountLimit else {
+      throw .tooManySegments(message.segmentCount, limit: Envelope.segmentCountLimit)
+    }
+    guard handles.count <= Envelope.handleCountLimit else {
+      throw .tooManyHandles(handles.count, limit: Envelope.handleCountLimit)
+    }
+    let memory = try memory(of: message)
+    let placed = memory.placed
+    var envelope = Envelope(kind: kind, correlation: correlation)
+    for (index, piece) in placed.prefix(message.segmentCount).enumerated() {
+      let id = lender.identify(piece.segment) { id in
+        attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
+      }
+      // Only the length is read: sound while `message` is borrowed.
+      let byteCount = unsafe message.segment(at: index).count
+      envelope.parts.append(
+        Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount)))
+    }
+    do {
+      envelope.lease = try lender.lend(memory)
+    } catch {
+      throw .tooManyLeases(error)
+    }
+    if !handles.isEmpty {
+      envelope.handleCount = UInt8(handles.count)
+      envelope.handleTicket = lastTicket.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+    return Outgoing(envelope: envelope, handles: handles)
+  }
+
+  /// The memory of `message` if the other end may map it, else that of a copy.
+  private func memory<Root: StructSchema>(
+    of message: borrowing MessageBuilder<Root>
+  ) throws(ChannelError) -> ArenaSegmentAllocator {
+    if let memory = message.allocator as? ArenaSegmentAllocator,
+      memory.arena === arena || memory.arena === serverWideArena
+    {
+      return memory
+    }
+    let copy = makeMemory()
+    var byteCount = 0
+    do {
+      for index in 0..<message.segmentCount {
+        // Sound: both stand for the time of the copy; the target has at least the bytes it was asked for.
+        let source = unsafe message.segment(at: index)
+        let target = unsafe try copy.allocateSegment(minimumByteCount: max(8, source.count))
+        unsafe target.copyMemory(from: source)
+        byteCount += source.count
+      }
+    } catch {
+      throw .outOfMemory(error)
+    }
+    count {
+      $0.messagesCopied += 1
+      $0.bytesCopied += UInt64(byteCount)
+    }
+    return copy
+  }
+
+  /// Sends the handles and the envelope, as far as room and credit allow.
+  func trySend(_ outgoing: inout Outgoing, on lane: UInt32) throws(ChannelError) -> Link.SendOutcome {
+    if !outgoing.handles.isEmpty, !outgoing.handlesAreSent {
+      guard let control = attachedControl else { return .ended }
+      if let signal = control.sendHandles(outgoing.handles, ticket: outgoing.envelope.handleTicket) {
+        return .blocked(signal)
+      }
+      outgoing.handlesAreSent = true
+    }
+    let outcome: Link.SendOutcome
+    do {
+      outcome = try sendFrame(outgoing, on: lane)
+    } catch {
+      throw .transport(error)
+    }
+    if case .sent = outcome { count { $0.messagesSent += 1 } }
+    return outcome
+  }
+
+  private func sendFrame(_ outgoing: Outgoing, on lane: UInt32) throws(TransportError) -> Link.SendOutcome {
+    let envelope = outgoing.envelope
+    return unsafe try withUnsafeTemporaryAllocation(byteCount: envelope.frameByteCount, alignment: 8) {
+      buffer throws(TransportError) in
+      // Sound: the span covers the allocation, which every byte of is written before it is read.
+      unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+      var frame = unsafe MutableRawSpan(_unsafeBytes: buffer)
+      envelope.encode(into: &frame)
+      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
+    }
+  }
+
+  /// Undoes ``prepare(_:kind:correlation:handles:)`` for a message that will not go.
+  func abandon(_ outgoing: Outgoing) {
+    if !outgoing.envelope.parts.isEmpty { lender.takeBack(outgoing.envelope.lease) }
+    if outgoing.handlesAreSent { attachedControl?.withdrawHandles(ticket: outgoing.envelope.handleTicket) }
+  }
+
+  // MARK: Receiving
+
+  /// Handles arrived ahead of their envelope; false when the other end broke the rules with them.
+  package func handlesArrived(_ handles: [Handle], ticket: UInt32) -> Bool {
+    unclaimedHandles.withLock { unclaimed in
+      guard unclaimed.count < Self.unclaimedLimit, unclaimed[ticket] == nil, !handles.isEmpty else { return false }
+      unclaimed[ticket] = handles
+      return true
+    }
+  }
+
+  /// The envelope of these handles will not come.
+  package func handlesWithdrawn(ticket: UInt32) {
+    let dropped = unclaimedHandles.withLock { $0.removeValue(forKey: ticket) }
+    _ = dropped
+  }
+
+  /// What became of an envelope's content.
+  enum Admission {
+    case admitted(MessageContent)
+    case needsControl
+    case violation(String)
+  }
+
+  /// Checks each field of `envelope` against what was announced, and borrows what it names.
+  func admit(_ envelope: Envelope) -> Admission {
+    var parts: [BorrowedBytes] = []
+    parts.reserveCapacity(envelope.parts.count)
+    do {
+      try borrower.check(envelope.lease)
+      for part in envelope.parts {
+        guard
+          let bytes = try borrower.bytes(in: part.segmentID, offset: part.offset, byteCount: part.byteCount)
+        else { return .needsControl }
+        parts.append(bytes)
+      }
+    } catch {
+      return .violation("\(error)")
+    }
+    var handles: [Handle] = []
+    if envelope.handleCount > 0 {
+      guard let claimed = unclaimedHandles.withLock({ $0.removeValue(forKey: envelope.handleTicket) }) else {
+        return .needsControl
+      }
+      guard claimed.count == Int(envelope.handleCount) else {
+        return .violation("an envelope claims \(envelope.handleCount) handles; \(claimed.count) were sent")
+      }
+      handles = claimed
+    }
+    do {
+      let content = try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
+      count { $0.messagesReceived += 1 }
+      return .admitted(content)
+    } catch {
+      return .violation("a message that cannot be read: \(error)")
+    }
+  }
+
+  /// Drops a message that arrived for a channel that is closed: its lease goes back.
+  package func drop(_ frame: RawSpan) -> LaneDelivery {
+    let envelope: Envelope
+    do {
+      envelope = try Envelope(decoding: frame)
+    } catch {
+      return .violation("\(error)")
+    }
+    guard !envelope.parts.isEmpty else { return .done }
+    count { $0.messagesDropped += 1 }
+    switch admit(envelope) {
+    case .admitted: return .done  // released right here
+    case .needsControl: return .needsControl
+    case .violation(let what): return .violation(what)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import CapnProto
+import SluiceMemory
+import SluiceSystem
+import Synchronization
+
+/// A message that was lent to this process: its bytes in borrowed segments, its lease, and the handles that came with it.
+///
+/// The lease goes back when the last reference goes. Nobody else returns it.
+final class MessageContent: Sendable {
+  let segments: MessageSegments
+  let placements: [SegmentPlacement]
+  private let borrower: Borrower
+  private let lease: Lease
+  private let handlesLeft: Mutex<[Handle]>
+
+  /// Takes over a checked lease of `parts`.
+  init(
+    parts: [BorrowedBytes], lease: Lease, borrower: Borrower, handles: [Handle]
+  ) throws(CapnProtoError) {
+    let byteCount = parts.reduce(0) { unsafe $0 + $1.bytes.count }
+    // Sound: `borrower`, which this object keeps, keeps the mappings.
+    segments = unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: .inPlace(byteCount: byteCount))
+    placements = parts.map { part in
+      SegmentPlacement(
+        segmentName: part.segment.name, inode: part.segment.inode, offset: part.offset,
+        byteCount: unsafe part.bytes.count)
+    }
+    self.borrower = borrower
+    self.lease = lease
+    handlesLeft = Mutex(handles)
+  }
+
+  deinit {
+    borrower.giveBack(lease)
+  }
+
+  /// The handles that nobody took yet; whoever calls this owns them.
+  func takeHandles() -> [Handle] {
+    handlesLeft.withLock { handles in
+      defer { handles = [] }
+      return handles
+    }
+  }
+}
