@@ -56,13 +56,13 @@ let package = Package(
       plugins: ["CapnProtoPlugin"]),
     .target(
       name: "SluiceChannel",
-      dependencies: ["SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem", deque, logging],
+      dependencies: ["SluiceTransport", "SluiceMemory", "CapnProto", "SluiceSystem"],
       swiftSettings: library + lifetimes),
     .target(
       name: "SluiceSession",
       dependencies: [
         "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem", system,
-        logging,
+        deque, logging,
       ],
       swiftSettings: library + lifetimes),
     .target(
@@ -79,9 +79,11 @@ let package = Package(
       path: "PerfDemo", swiftSettings: library),
 
     // Tests.
+    .target(
+      name: "TestSchema", dependencies: ["CapnProto"], path: "Tests/TestSchema", swiftSettings: base + lifetimes,
+      plugins: ["CapnProtoPlugin"]),
     .executableTarget(
-      name: "TestPeer", dependencies: ["Sluice", "PerfDemoSchema", logging, system], path: "Tests/TestPeer",
-      swiftSettings: base),
+      name: "TestPeer", dependencies: ["Sluice", "TestSchema", system], path: "Tests/TestPeer", swiftSettings: base),
     .testTarget(name: "ArchitectureTests", swiftSettings: base),
     .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
     .testTarget(
@@ -92,10 +94,10 @@ let package = Package(
     .testTarget(name: "SluiceTransportTests", dependencies: ["SluiceTransport", system], swiftSettings: base),
     .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
     .testTarget(
-      name: "SluiceChannelTests", dependencies: ["SluiceChannel", "PerfDemoSchema", system], swiftSettings: base),
+      name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
     .testTarget(
       name: "SluiceSessionTests",
-      dependencies: ["Sluice", "SluiceSchemas", "PerfDemoSchema", "TestPeer", subprocess, system], swiftSettings: base),
+      dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system], swiftSettings: base),
     .testTarget(name: "PerfDemoTests", dependencies: ["Sluice", "perf_demo", subprocess, system], swiftSettings: base),
   ]
 )

@@ -1,0 +1,182 @@
+@0x8cef31204c334803;
+# Sluice's control protocol: what the two ends of a session say to each other on the control socket.
+#
+# Transport. The control socket is a Unix stream socket in the server app's rendezvous folder. It carries framed blobs
+# (see FrameEncoder); each blob is one ControlMessage in Cap'n Proto's stream framing, and the descriptors that a message
+# needs ("handles" below) travel with its frame, in the order given here.
+#
+# Order. A client connects and sends `hello`. The server answers `welcome` or `refusal`, and closes after a refusal. No
+# other message is legal before `welcome`. After it either side may send any of the others at any time. The end of the
+# stream without `goodbye` is the loss of the peer.
+#
+# Limits. A ControlMessage is at most 64 KiB. Everything here is checked by its receiver: a message that breaks a rule
+# ends the session with `protocolViolation` (before the session exists: the connection), and nothing else.
+
+struct ControlMessage {
+  union {
+    hello @0 :Hello;
+    welcome @1 :Welcome;
+    refusal @2 :Refusal;
+    openChannel @3 :OpenChannel;
+    channelOpened @4 :ChannelOpened;
+    channelRefused @5 :ChannelRefused;
+    segment @6 :SegmentAnnouncement;
+    handles @7 :MessageHandles;
+    withdrawHandles @8 :WithdrawHandles;
+    goodbye @9 :Goodbye;
+  }
+}
+
+struct VersionRange {
+  # Versions of this protocol that one end speaks, both ends included. A session runs on the highest version in both.
+
+  lowest @0 :UInt32;
+  highest @1 :UInt32;
+}
+
+struct ReturnTable {
+  # The segment in which its sender, as a borrower, returns leases. The sender is its only writer. Its descriptor is a
+  # handle of the message that holds this struct.
+
+  capacity @0 :UInt32;
+  # Number of lease slots, at least 1. The lender never lends a slot beyond it.
+
+  byteCount @1 :UInt64;
+  # Size of the segment. It must be exactly that of the descriptor.
+}
+
+struct Hello {
+  # The client introduces itself. Handles: 1, the client's return table.
+  #
+  # What this says of the client is a claim, checked against the server's list of allowed apps; who the client is, is
+  # read from the kernel.
+
+  versions @0 :VersionRange;
+  serverApp @1 :Text;
+  # The app the client wants. Another name than the server's own is refused.
+
+  clientApp @2 :Text;
+  metadata @3 :Data;
+  # The application's own, at most 16 KiB.
+
+  returnTable @4 :ReturnTable;
+  session @5 :Text;
+  # Names the session, and so its segments: the client's process id, a dash, and eight hexadecimal digits at random. A name
+  # that a live session of the server has is refused.
+}
+
+struct Welcome {
+  # The server accepts. Handles: 2, the client's end of the link, then the server's return table.
+
+  version @0 :UInt32;
+  linkKind @1 :LinkKind;
+  laneWindow @2 :UInt32;
+  # Notifications and requests that may be under way on a lane before its receiver took one. 1 to 65,536.
+
+  returnTable @3 :ReturnTable;
+}
+
+enum LinkKind {
+  socket @0;
+  # A Unix stream socket. Frames on it are described by LaneHeader and Envelope.
+}
+
+struct Refusal {
+  # The server does not accept. It closes the connection after this.
+
+  reason @0 :RefusalReason;
+  message @1 :Text;
+  # For people.
+
+  versions @2 :VersionRange;
+  # What the server speaks; so that both ends can name both ranges.
+}
+
+enum RefusalReason {
+  versionMismatch @0;
+  # No version is in both ranges.
+
+  clientNotAllowed @1;
+  # The client app's name is not among those allowed.
+
+  identityNotAllowed @2;
+  # The kernel's word on uid or gid is not what the server's policy names.
+
+  wrongServer @3;
+  # The client asked for another server app.
+
+  malformedHello @4;
+  serverBusy @5;
+  # A limit of the server is reached; `message` names it.
+
+  shuttingDown @6;
+}
+
+struct OpenChannel {
+  # Asks for a channel. Its lane may carry frames towards the opener as soon as the other end accepts.
+
+  lane @0 :UInt32;
+  # Chosen by the opener, counting upwards: the client's are even, from 2; the server's odd, from 1. Never used twice.
+  # Either end closes a channel on its lane, not here: see LaneHeader.
+
+  rootTypeId @1 :UInt64;
+  # Schema id of the root struct of every message on the channel.
+
+  rootTypeName @2 :Text;
+  # For people.
+
+  metadata @3 :Data;
+  # The application's own, at most 16 KiB.
+}
+
+struct ChannelOpened {
+  lane @0 :UInt32;
+}
+
+struct ChannelRefused {
+  lane @0 :UInt32;
+  message @1 :Text;
+  # Why, for the opener.
+}
+
+struct SegmentAnnouncement {
+  # A segment of which the sender is about to lend allocations. Handles: 1, the sealed memfd.
+
+  segmentId @0 :UInt32;
+  # What envelopes call it. Counts up from 0 in each direction.
+
+  name @1 :Text;
+  byteCount @2 :UInt64;
+  # It must be exactly the size of the descriptor.
+
+  scope @3 :SegmentScope;
+}
+
+enum SegmentScope {
+  session @0;
+  # Mapped by the two ends of this session only.
+
+  serverWide @1;
+  # Mapped by every client of the server.
+}
+
+struct MessageHandles {
+  # Descriptors of one message. Handles: 1 to 253, in the message's order. Sent before the envelope that claims them.
+
+  ticket @0 :UInt32;
+  # What the envelope calls them. Counts up, wrapping; unique among the unclaimed.
+}
+
+struct WithdrawHandles {
+  # The envelope of these handles will not come. They are closed.
+
+  ticket @0 :UInt32;
+}
+
+struct Goodbye {
+  # The sender ends the session in order: it sends nothing after this, here or on the link, and closes both. What it sent
+  # on the link before is still delivered.
+
+  message @0 :Text;
+  # Why, for people. May be empty.
+}

@@ -1,0 +1,28 @@
+import SluiceMemory
+import SluiceSystem
+
+/// What a session says about one of its segments.
+public struct SegmentInfo: Sendable, Hashable {
+  /// `sluice.<server>.<session>.<role>.<n>`; instead of the session's name `all` for a server-wide one.
+  public let name: String
+  /// What kind of shared-memory object it is.
+  public let backing: SegmentBacking
+  /// Who may map it.
+  public let scope: MemoryScope
+  /// Its size in bytes.
+  public let byteCount: Int
+  /// Whether the other end owns it, and it is mapped here for reading only.
+  public let isBorrowed: Bool
+
+  init(name: String, scope: MemoryScope, byteCount: Int, isBorrowed: Bool) {
+    self.name = name
+    backing = .sealedMemory
+    self.scope = scope
+    self.byteCount = byteCount
+    self.isBorrowed = isBorrowed
+  }
+
+  init(_ segment: Segment, scope: MemoryScope) {
+    self.init(name: segment.name, scope: scope, byteCount: segment.byteCount, isBorrowed: false)
+  }
+}

@@ -1,0 +1,138 @@
+import CapnProto
+import SluiceChannel
+import SluiceTransport
+
+/// The authenticated conversation of one client process with one server process. Either end opens channels in it.
+///
+/// It owns every resource made for it (segments, sockets, mappings), names them, and lets go of them when it ends: when
+/// either end closes it, or the other process dies, also by SIGKILL. Whatever is pending fails then, each exactly once,
+/// before the end is reported. A received message that is still held stays readable.
+///
+/// Thread-safe. A session ends when it is closed, or when it and all of its channels are released.
+public final class Session: Sendable {
+  /// Most bytes of metadata with a session or channel.
+  public static let metadataLimit = 16_384
+
+  let core: SessionCore
+
+  init(_ core: SessionCore) {
+    self.core = core
+  }
+
+  deinit {
+    core.released()
+  }
+
+  /// Names the session: the client's process id and a random number.
+  public var name: String { core.parts.name }
+  /// Which end this is.
+  public var role: SessionRole { core.parts.role }
+  /// The other end's app, as it names itself.
+  public var peerApp: String { core.parts.peerApp }
+  /// What the client said when it connected: the application's own bytes. At the client's end, empty.
+  public var peerMetadata: [UInt8] { core.parts.peerMetadata }
+  /// Who the other end is, on the kernel's word.
+  public var peer: PeerIdentity { core.parts.peer }
+
+  /// Opens a channel for messages with the root type `root`. Suspends until the other end takes it.
+  ///
+  /// - Parameters:
+  ///   - metadata: The application's own, for the other end; at most ``metadataLimit`` bytes.
+  ///   - timeout: How long to wait; nil for ever.
+  /// - Throws: ``SessionError``, among them ``SessionError/channelRefused(_:)`` and ``SessionError/timedOut``.
+  public func openChannel<Root: StructSchema>(
+    _ root: Root.Type, metadata: [UInt8] = [], timeout: Duration? = .seconds(5)
+  ) async throws(SessionError) -> Channel<Root> {
+    let core = try await core.open(
+      opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
+    return Channel(core, metadata: metadata)
+  }
+
+  /// As ``openChannel(_:metadata:timeout:)``, but blocks the thread.
+  public func openChannelSync<Root: StructSchema>(
+    _ root: Root.Type, metadata: [UInt8] = [], timeout: Duration? = .seconds(5)
+  ) throws(SessionError) -> Channel<Root> {
+    let core = try core.openSync(opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
+    return Channel(core, metadata: metadata)
+  }
+
+  private func opening<Root: StructSchema>(_: Root.Type, _ metadata: [UInt8]) -> Control.ChannelOpening {
+    Control.ChannelOpening(lane: 0, rootTypeID: Root.typeID, rootTypeName: Root.typeName, metadata: metadata)
+  }
+
+  /// The channels for messages with the root type `root` that the other end opens. Each is accepted when it is taken; until
+  /// then it waits, as long as its opener does. Several tasks may iterate.
+  ///
+  /// Ends with the session: in order, or by throwing ``SessionError/sessionEnded(_:)``.
+  public func channels<Root: StructSchema>(of root: Root.Type) -> Channels<Root> {
+    Channels(session: self, queue: core.incoming(rootTypeID: Root.typeID))
+  }
+
+  /// The next channel that the other end opens; blocks the thread for it. Nil when the session has ended in order.
+  public func nextChannelSync<Root: StructSchema>(
+    of root: Root.Type, timeout: Duration? = nil
+  ) throws(SessionError) -> Channel<Root>? {
+    let queue = core.incoming(rootTypeID: Root.typeID)
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    return try accept(queue.nextBlocking(deadline: deadline), gaveUp: .timedOut)
+  }
+
+  func accept<Root: StructSchema>(
+    _ item: IncomingChannels.Queue.Item, gaveUp: SessionError
+  ) throws(SessionError) -> Channel<Root>? {
+    switch item {
+    case .element(let opening): core.accept(opening).map { Channel($0, metadata: opening.metadata) }
+    case .finished: nil
+    case .failed(let error): throw error
+    case .gaveUp: throw gaveUp
+    }
+  }
+
+  /// The segments of this session: its own, the server-wide ones, and those that the other end lends from.
+  public var segments: [SegmentInfo] { core.segments }
+
+  /// What the session has done so far.
+  public var statistics: SessionStatistics { SessionStatistics(core) }
+
+  /// Ends the session in order, once: what is pending fails, here with ``SessionEnd/closed``, at the other end with
+  /// ``SessionEnd/closedByPeer(_:)``. Does not block.
+  ///
+  /// - Parameter reason: For people at the other end.
+  public func close(reason: String = "") {
+    core.close(reason)
+  }
+
+  /// Suspends until the session has ended, and says why. When the task is cancelled first: nil.
+  public func end() async -> SessionEnd? {
+    await core.endSignal().wait(onCancel: nil)
+  }
+
+  /// Why the session has ended; blocks the thread for it. Nil when the timeout passed first.
+  public func endSync(timeout: Duration? = nil) -> SessionEnd? {
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    return core.endSignal().waitBlocking(deadline: deadline, onTimeout: nil)
+  }
+}
+
+/// The channels of one type that the other end of a session opens.
+public struct Channels<Root: StructSchema>: AsyncSequence, Sendable {
+  /// Kept, so that the session is not closed under the loop.
+  let session: Session
+  let queue: IncomingChannels.Queue
+
+  /// Takes and accepts one channel after the other.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let session: Session
+    let queue: IncomingChannels.Queue
+
+    /// The next channel; nil when the session has ended in order, or the task was cancelled.
+    public mutating func next() async throws(SessionError) -> Channel<Root>? {
+      let item = await queue.next()
+      if case .gaveUp = item { return nil }
+      return try session.accept(item, gaveUp: .cancelled)
+    }
+  }
+
+  /// Another iterator: each channel goes to one of them.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(session: session, queue: queue) }
+}

@@ -1,0 +1,85 @@
+import SluiceChannel
+import SluiceMemory
+import SluiceSystem
+import SluiceTransport
+
+/// Puts a session together from what the handshake brought, the same way at both ends.
+struct SessionAssembly: Sendable {
+  let server: String
+  let session: String
+  let role: SessionRole
+  let options: SessionOptions
+  /// Where this end returns leases.
+  let returnTable: ReturnTable
+
+  init(server: String, session: String, role: SessionRole, options: SessionOptions) throws(SessionError) {
+    self.server = server
+    self.session = session
+    self.role = role
+    self.options = options
+    do {
+      returnTable = try ReturnTable(
+        name: Self.segmentName(server, session, "\(role.rawValue)-returns"), capacity: options.leaseCapacity)
+    } catch {
+      throw .protocolViolation("no return table: \(error)")
+    }
+  }
+
+  /// `sluice.<server>.<session>.<role>`, before the number.
+  static func segmentName(_ server: String, _ session: String, _ role: String) -> String {
+    "sluice.\(server).\(session).\(role)"
+  }
+
+  /// What the other end is told of the return table, whose descriptor goes along.
+  var returnTableSize: Control.TableSize {
+    Control.TableSize(
+      capacity: UInt32(returnTable.layout.capacity), byteCount: UInt64(returnTable.segment.byteCount))
+  }
+
+  /// The session; it is not started.
+  func assemble(
+    peerApp: String, peerMetadata: [UInt8], peer: PeerIdentity, control: ControlConnection, link: any Transport,
+    laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle, serverWideArena: Arena?,
+    tidyAfterPeer: (@Sendable () -> Void)?
+  ) throws(SessionError) -> SessionCore {
+    let lender = try makeLender(peerReturns, peerReturnsHandle)
+    let arena: Arena
+    do {
+      let name = Self.segmentName(server, session, role.rawValue)
+      arena =
+        if let limit = options.arenaByteLimit {
+          try Arena(name: name, scope: .session, byteLimit: limit)
+        } else {
+          try Arena(name: name, scope: .session)
+        }
+    } catch {
+      throw .arena(error)
+    }
+    let carrier = Carrier(
+      link: Link(over: link, reactor: options.reactor, window: laneWindow), reactor: options.reactor, lender: lender,
+      borrower: Borrower(returnTable: returnTable), arena: arena, serverWideArena: serverWideArena)
+    return SessionCore(
+      SessionCore.Parts(
+        server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
+        control: control, carrier: carrier, returnTable: returnTable, laneWindow: laneWindow,
+        reactor: options.reactor, logger: options.logger, tidyAfterPeer: tidyAfterPeer))
+  }
+
+  private func makeLender(
+    _ size: Control.TableSize, _ handle: Handle
+  ) throws(SessionError) -> Lender<ArenaSegmentAllocator> {
+    do {
+      guard let byteCount = Int(exactly: size.byteCount) else {
+        throw SessionError.protocolViolation("a return table of \(size.byteCount) bytes")
+      }
+      let peerRole = role == .client ? "server" : "client"
+      let segment = try BorrowedSegment(
+        handle, name: Self.segmentName(server, session, "\(peerRole)-returns"), byteCount: byteCount)
+      return try Lender(returns: ReturnTableView(segment: segment, capacity: Int(size.capacity)))
+    } catch let error as SessionError {
+      throw error
+    } catch {
+      throw .protocolViolation("a return table that cannot be used: \(error)")
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import Logging
+import SluiceTransport
+
+/// What a server or client may choose about its sessions. The defaults suit most.
+public struct SessionOptions: Sendable {
+  /// Most bytes of shared memory of one session's own arena; nil for a share of what the machine or container has.
+  public var arenaByteLimit: Int?
+  /// Most messages that the other end may hold at once. 1 to 65,536.
+  public var leaseCapacity = 16_384
+  /// Notifications and requests that may be under way on one channel before they are taken. 1 to 65,536. The server's
+  /// choice counts.
+  public var laneWindow: UInt32 = 128
+  /// How long the other end may take to introduce itself.
+  public var handshakeTimeout = Duration.seconds(5)
+  /// Most sessions that a server lets wait to be taken; more are refused.
+  public var waitingSessionLimit = 1024
+  /// The thread that serves the sessions.
+  public var reactor = Reactor.shared
+  /// Where is reported who is refused.
+  public var logger = Logger(label: "sluice")
+  /// What this end claims to speak. For tests of the negotiation.
+  package var versions = ProtocolVersions.current
+
+  /// The defaults.
+  public init() {}
+}

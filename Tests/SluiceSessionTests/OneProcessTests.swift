@@ -1,0 +1,256 @@
+import Foundation
+import Sluice
+import SystemPackage
+import TestSchema
+import Testing
+
+/// Both ends of a session in this process.
+@Suite(.timeLimit(.minutes(2))) struct OneProcessTests {
+  private struct Ends {
+    let server: SessionServer
+    let accepted: Session
+    let client: Session
+  }
+
+  private func withSession(
+    _ options: SessionOptions = SessionOptions(), _ body: (Ends) async throws -> Void
+  ) async throws {
+    try await withRuntimeDirectory { directory in
+      let name = directory.lastComponent?.string ?? ""
+      let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
+      do {
+        let server = try SessionServer(app, options: options)
+        var sessions = server.sessions.makeAsyncIterator()
+        let client = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
+        let accepted = try #require(try await sessions.next())
+        try await body(Ends(server: server, accepted: accepted, client: client))
+        client.close()
+        accepted.close()
+        server.shutdown()
+      }
+      await Resources.expectNone(of: name)
+    }
+  }
+
+  private func channel(_ ends: Ends) async throws -> (client: Channel<Exchange>, server: Channel<Exchange>) {
+    async let opened = ends.client.openChannel(Exchange.self)
+    var channels = ends.accepted.channels(of: Exchange.self).makeAsyncIterator()
+    let taken = try #require(try await channels.next())
+    return (try await opened, taken)
+  }
+
+  @Test func `a session names its segments, own and borrowed`() async throws {
+    try await withSession { ends in
+      let channels = try await channel(ends)
+      var note = try channels.client.makeMessage()
+      note.root.number = 5
+      try await channels.client.notify(note)
+      var notes = channels.server.notifications.makeAsyncIterator()
+      #expect(try #require(try await notes.next()).root.number == 5)
+
+      let prefix = "sluice.\(ends.server.app.name).\(ends.client.name)."
+      let own = ends.client.segments.filter { !$0.isBorrowed }
+      #expect(own.contains { $0.name.hasPrefix(prefix + "client.") && $0.scope == .session && $0.byteCount > 0 })
+      #expect(own.contains { $0.name.hasPrefix(prefix + "client-returns") })
+      let borrowed = ends.accepted.segments.filter(\.isBorrowed)
+      #expect(borrowed.map(\.name) == own.filter { $0.name.hasPrefix(prefix + "client.") }.map(\.name))
+      #expect(ends.client.name == ends.accepted.name)
+    }
+  }
+
+  @Test func `one message goes many times and on many channels, and is freed after the last return`() async throws {
+    try await withSession { ends in
+      let first = try await channel(ends)
+      let second = try await channel(ends)
+      var held: [Message<Exchange>] = []
+      do {
+        var note = try first.client.makeMessage()
+        note.root.text = String(repeating: "y", count: 100_000)
+        for _ in 0..<3 {
+          try await first.client.notify(note)
+          try await second.client.notify(note)
+        }
+        var (one, two) = (
+          first.server.notifications.makeAsyncIterator(), second.server.notifications.makeAsyncIterator()
+        )
+        for _ in 0..<3 {
+          held.append(try #require(try await one.next()))
+          held.append(try #require(try await two.next()))
+        }
+      }
+      #expect(Set(held.map(\.placement)).count == 1)
+      #expect(ends.client.statistics.messagesCopied == 0)
+      while !held.isEmpty {
+        #expect(ends.client.statistics.leasesOut == held.count)
+        #expect(ends.client.statistics.bytesInUse >= 100_000)
+        #expect(try held.removeLast().read { try $0.text.utf8.count } == 100_000)
+      }
+      #expect(ends.client.statistics.leasesOut == 0)
+      #expect(ends.client.statistics.bytesInUse == 0)
+    }
+  }
+
+  @Test func `a server-wide message is read in place by every client, private memory is copied and counted`()
+    async throws
+  {
+    try await withSession { ends in
+      let channels = try await channel(ends)
+      var shared = try ends.server.makeMessage(Exchange.self)
+      shared.root.number = 7
+      try await channels.server.notify(shared)
+      #expect(ends.accepted.statistics.messagesCopied == 0)
+      var notes = channels.client.notifications.makeAsyncIterator()
+      let arrived = try #require(try await notes.next())
+      #expect(try arrived.root.number == 7)
+      #expect(arrived.placement == channels.server.placement(of: shared))
+      #expect(ends.accepted.segments.contains { $0.scope == .serverWide && $0.name.contains(".all.server.") })
+
+      var inHeap = try MessageBuilder(Exchange.self)
+      inHeap.root.number = 8
+      try await channels.server.notify(inHeap)
+      #expect(try #require(try await notes.next()).root.number == 8)
+      #expect(ends.accepted.statistics.messagesCopied == 1)
+    }
+  }
+
+  @Test func `a receiver that stops taking makes its sender wait, and other channels go on`() async throws {
+    var options = SessionOptions()
+    options.laneWindow = 4
+    try await withSession(options) { ends in
+      let stuck = try await channel(ends)
+      let lively = try await channel(ends)
+      var note = try stuck.client.makeMessage()
+      note.root.number = 1
+      for _ in 0..<4 { try await stuck.client.notify(note) }
+      await #expect { try await stuck.client.notify(note, timeout: .milliseconds(20)) } throws: { error in
+        if case ChannelError.timedOut = error { true } else { false }
+      }
+      #expect(throws: ChannelError.self) { try stuck.client.notifySync(note, timeout: .milliseconds(20)) }
+      #expect(stuck.server.statistics.notificationsQueued == 4)
+      #expect(ends.client.statistics.leasesOut == 4)
+
+      let echo = Task {
+        for try await request in lively.server.requests {
+          var reply = try lively.server.makeMessage()
+          reply.root.number = try request.message.root.number + 1
+          try await request.reply(reply)
+        }
+      }
+      var request = try lively.client.makeMessage()
+      for number in 0..<20 as Range<UInt64> {
+        request.root.number = number
+        #expect(try await lively.client.request(request, timeout: .seconds(10)).root.number == number + 1)
+      }
+      echo.cancel()
+      // Taking one lets the sender go on.
+      let waiting = Task {
+        var another = try stuck.client.makeMessage()
+        another.root.number = 2
+        try await stuck.client.notify(another, timeout: .seconds(10))
+      }
+      var notes = stuck.server.notifications.makeAsyncIterator()
+      for _ in 0..<4 { #expect(try #require(try await notes.next()).root.number == 1) }
+      try await waiting.value
+      #expect(try #require(try await notes.next()).root.number == 2)
+    }
+  }
+
+  @Test func `a closed channel fails what is pending, and the session goes on`() async throws {
+    try await withSession { ends in
+      let channels = try await channel(ends)
+      let asking = Task {
+        let request = try channels.client.makeMessage()
+        return try await channels.client.request(request)
+      }
+      var requests = channels.server.requests.makeAsyncIterator()
+      let request = try #require(try await requests.next())
+      channels.server.close()
+      await #expect { try await asking.value } throws: { error in
+        if case ChannelError.closed = error { true } else { false }
+      }
+      let reply = try channels.server.makeMessage()
+      await #expect(throws: ChannelError.self) { try await request.reply(reply) }
+      #expect(try await requests.next() == nil)
+
+      let again = try await channel(ends)
+      try await again.client.notify(try again.client.makeMessage())
+    }
+  }
+
+  @Test func `what was sent before a close arrives before its end`() async throws {
+    try await withSession { ends in
+      let channels = try await channel(ends)
+      for number in 0..<50 as Range<UInt64> {
+        var note = try channels.client.makeMessage()
+        note.root.number = number
+        try await channels.client.notify(note)
+      }
+      ends.client.close(reason: "enough")
+      var count: UInt64 = 0
+      for try await note in channels.server.notifications {
+        #expect(try note.root.number == count)
+        count += 1
+      }
+      #expect(count == 50)
+      #expect(await ends.accepted.end() == .closedByPeer("enough"))
+    }
+  }
+
+  @Test func `a message outlives its session`() async throws {
+    var held: Message<Exchange>?
+    try await withRuntimeDirectory { directory in
+      let name = directory.lastComponent?.string ?? ""
+      let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
+      do {
+        let server = try SessionServer(app)
+        var sessions = server.sessions.makeAsyncIterator()
+        let client = try await ClientSession.connect(ClientApp("test-client"), to: app)
+        let accepted = try #require(try await sessions.next())
+        async let opened = client.openChannel(Exchange.self)
+        var channels = accepted.channels(of: Exchange.self).makeAsyncIterator()
+        let taken = try #require(try await channels.next())
+        let channel = try await opened
+        var note = try channel.makeMessage()
+        note.root.text = "still here"
+        try await channel.notify(note)
+        var notes = taken.notifications.makeAsyncIterator()
+        held = try await notes.next()
+        client.close()
+        #expect(await accepted.end() == .closedByPeer(""))
+        server.shutdown()
+      }
+      #expect(Resources(of: name).segmentMappings > 0)
+      #expect(try held?.read { try $0.text } == "still here")
+      held = nil
+      await Resources.expectNone(of: name)
+    }
+  }
+
+  @Test func `an arena at its limit says so, and goes on after room returned`() async throws {
+    var options = SessionOptions()
+    options.arenaByteLimit = 8 << 20
+    try await withSession(options) { ends in
+      let channels = try await channel(ends)
+      var notes = channels.server.notifications.makeAsyncIterator()
+      var held: [Message<Exchange>] = []
+      var failure: ChannelError?
+      while failure == nil, held.count < 32 {
+        do throws(ChannelError) {
+          var note = try channels.client.makeMessage()
+          note.root.text = String(repeating: "z", count: 1 << 20)
+          try await channels.client.notify(note)
+        } catch {
+          failure = error
+          continue
+        }
+        held.append(try #require(try await notes.next()))
+      }
+      guard case .invalidMessage = failure else { return #expect(Bool(false), "\(String(describing: failure))") }
+      #expect((2...8).contains(held.count))
+      held.removeAll()
+      var note = try channels.client.makeMessage()
+      note.root.text = String(repeating: "z", count: 1 << 20)
+      try await channels.client.notify(note)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Subprocess
+import SystemPackage
+import Testing
+
+/// A runtime directory of a test's own; removed with everything in it, after it was found empty.
+func withRuntimeDirectory(_ body: (FilePath) async throws -> Void) async throws {
+  let directory = FilePath("/tmp/sluice-test-\(UUID().uuidString.prefix(13))")
+  defer { try? FileManager.default.removeItem(atPath: directory.string) }
+  try await body(directory)
+  #expect(entries(of: directory) == [], "left in the runtime directory")
+}
+
+func entries(of directory: FilePath) -> [String] {
+  (try? FileManager.default.subpathsOfDirectory(atPath: directory.string)) ?? []
+}
+
+/// A running test peer.
+struct Peer: Sendable {
+  let processID: Int32
+  fileprivate let lines: LineReader
+
+  /// Waits for the peer to print a line that begins so; the line.
+  @discardableResult func line(_ beginning: String) async throws -> String {
+    try #require(await lines.next(beginning), "the peer ended before it printed “\(beginning)”")
+  }
+
+  func kill() {
+    Foundation.kill(processID, SIGKILL)
+  }
+}
+
+/// Reads lines, one reader at a time.
+private actor LineReader {
+  private var iterator: SubprocessOutputSequence.StringSequence<UTF8>.AsyncIterator
+
+  init(_ output: SubprocessOutputSequence) {
+    iterator = output.strings().makeAsyncIterator()
+  }
+
+  func next(_ beginning: String) async throws -> String? {
+    var copy = iterator
+    defer { iterator = copy }
+    while let line = try await copy.next(isolation: self) {
+      if line.hasPrefix(beginning) { return line.trimmingCharacters(in: .newlines) }
+    }
+    return nil
+  }
+}
+
+/// Runs the test peer beside `body`. When `body` ends, the peer's standard input does too; how the peer ended.
+@discardableResult
+func withPeer(
+  _ mode: String, _ directory: FilePath, _ arguments: String..., body: @Sendable @escaping (Peer) async throws -> Void
+) async throws -> TerminationStatus {
+  let executable = FilePath(Bundle(for: Marker.self).executablePath ?? CommandLine.arguments[0])
+    .removingLastComponent().appending("TestPeer")
+  let result = try await run(
+    .path(executable), arguments: Arguments([mode, directory.string] + arguments), input: .inputWriter,
+    output: .sequence, error: .currentStandardError
+  ) { execution in
+    let peer = Peer(processID: execution.processIdentifier.value, lines: LineReader(execution.standardOutput))
+    do {
+      try await body(peer)
+    } catch {
+      peer.kill()
+      throw error
+    }
+    try await execution.standardInputWriter.finish()
+    while try await peer.lines.next("") != nil {}
+  }
+  return result.terminationStatus
+}
+
+private final class Marker {}

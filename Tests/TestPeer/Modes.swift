@@ -1,0 +1,185 @@
+import Foundation
+import Sluice
+import SystemPackage
+import TestSchema
+
+struct PeerError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Prints a line at once, whatever standard output is.
+func say(_ line: String) {
+  _ = try? FileDescriptor.standardOutput.writeAll((line + "\n").utf8)
+}
+
+/// Serves until standard input ends.
+func serve(_ app: ServerApp) async throws {
+  let server = try SessionServer(app)
+  say("ready")
+  let accepting = Task {
+    for try await session in server.sessions {
+      say("session \(session.peerApp)")
+      Task {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await serveChannels(of: session) }
+          group.addTask {
+            let end = await session.end()
+            say("ended \(end.map { "\($0)" } ?? "cancelled")")
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
+  await Task.detached { while readLine() != nil {} }.value
+  server.shutdown()
+  try await accepting.value
+  say("done")
+}
+
+func serveChannels(of session: Session) async throws {
+  for try await channel in session.channels(of: Exchange.self) {
+    Task { try await serve(channel, of: session) }
+  }
+}
+
+func serve(_ channel: Channel<Exchange>, of session: Session) async throws {
+  for try await request in channel.requests {
+    Task {
+      do {
+        try await respond(to: request, on: channel, of: session)
+      } catch {
+        say("failed \(error)")
+      }
+    }
+  }
+}
+
+func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of session: Session) async throws {
+  let message = request.message
+  let (number, text) = try message.read { root in (root.number, try root.text) }
+  switch text {
+  case "echo":
+    var reply = try channel.makeMessage()
+    reply.root.number = number + 1
+    reply.root.text = "echo"
+    try await request.reply(reply)
+
+  case "payload":
+    var reply = try channel.makeMessage()
+    fill(reply.root, byteCount: Int(number))
+    // Said on the same page as the message says it: where its own segments stand.
+    reply.root.text = String(repeating: " ", count: 1000)
+    let placement = channel.placement(of: reply).map { "\($0.inode):\($0.offset)" }
+    reply.root.text = placement.joined(separator: " ")
+    try await request.reply(reply)
+
+  case "handle":
+    // Writes into the pipe that came along, and sends back a file of its own.
+    guard let pipe = message.takeHandles().first else { throw PeerError("no handle came along") }
+    _ = try pipe.descriptor.writeAll("written by the peer".utf8)
+    var reply = try channel.makeMessage()
+    reply.root.text = "handle"
+    let file = try Handle.open("/proc/self/comm", .readOnly)
+    try await request.reply(reply, handles: [file])
+
+  case "hang":
+    var note = try channel.makeMessage()
+    note.root.text = "hanging"
+    try await channel.notify(note)
+    say("hanging")
+    try await Task.sleep(for: .seconds(3600))  // until somebody kills this process
+    withExtendedLifetime(request) {}
+
+  case "call back":
+    // Opens a channel to the client, and asks it something there.
+    let back = try await session.openChannel(Exchange.self, metadata: Array("from the server".utf8))
+    var question = try back.makeMessage()
+    question.root.number = 20
+    question.root.text = "echo"
+    let answer = try await back.request(question)
+    var reply = try channel.makeMessage()
+    reply.root.number = try answer.root.number
+    try await request.reply(reply)
+
+  case "fail":
+    try request.fail(code: 42, text: "as asked")
+
+  case "ignore":
+    break  // the request is released unanswered
+
+  default:
+    try request.fail(code: 1, text: "what is “\(text)”?")
+  }
+}
+
+func fill(_ root: Exchange.Builder, byteCount: Int) {
+  let largest = 64 << 20
+  let count = (byteCount + largest - 1) / largest
+  let chunks = root.initChunks(count)
+  for index in chunks.indices {
+    let size = min(largest, byteCount - index * largest)
+    chunks.initData(at: index, byteCount: size) { output in
+      for position in 0..<size { output.append(UInt8((position + index) % 251), as: UInt8.self) }
+    }
+  }
+}
+
+func connect(_ app: ServerApp) async throws -> Session {
+  try await ClientSession.connect(ClientApp("test-client"), to: app)
+}
+
+func ask(_ channel: Channel<Exchange>, _ text: String, _ number: UInt64 = 0) async throws -> Message<Exchange> {
+  var request = try channel.makeMessage()
+  request.root.text = text
+  request.root.number = number
+  return try await channel.request(request, timeout: .seconds(60))
+}
+
+func hold(_ app: ServerApp) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  let response = try await ask(channel, "payload", 1_000_000)
+  say("holding")
+  try await Task.sleep(for: .seconds(3600))  // until somebody kills this process
+  withExtendedLifetime(response) {}
+}
+
+func answer(_ app: ServerApp) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  try await serve(channel, of: session)
+}
+
+/// Bytes of anonymous memory that this process has in RAM: what it holds privately.
+func privateByteCount() throws -> Int {
+  let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+  guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
+    let kilobytes = Int(line.split(whereSeparator: { !$0.isNumber }).first ?? "")
+  else { throw PeerError("no RssAnon in /proc/self/status") }
+  return kilobytes * 1024
+}
+
+func memory(_ app: ServerApp, sizes: [Int]) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  _ = try await ask(channel, "payload", 1000)
+  for size in sizes {
+    let before = try privateByteCount()
+    let response = try await ask(channel, "payload", UInt64(size))
+    let sum = try response.read { root in
+      var sum: UInt64 = 0
+      let chunks = try root.chunks
+      for index in chunks.indices {
+        let chunk = try chunks[index]
+        for position in stride(from: 0, to: chunk.byteCount, by: 4096) {
+          sum += UInt64(chunk.unsafeLoad(fromByteOffset: position, as: UInt8.self))
+        }
+      }
+      return sum
+    }
+    say("size \(size) grew \(try privateByteCount() - before) sum \(sum)")
+  }
+  session.close()
+}

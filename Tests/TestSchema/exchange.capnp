@@ -1,0 +1,10 @@
+@0xea61bec7e49a458b;
+# What the two-process tests exchange.
+
+struct Exchange {
+  number @0 :UInt64;
+  text @1 :Text;
+  # In a request: what the peer is to do with it. In a response: what it found.
+  chunks @2 :List(Data);
+  # The payload: byte i of chunk c is (i + c) modulo 251.
+}
