@@ -30,10 +30,7 @@ public struct ReadLimits: Sendable, Hashable {
   /// For a message that is already in memory, of `byteCount` bytes: eight times its size may be traversed (64 MiB at
   /// least), in 64 levels. The segments are the caller's, who has bounded their number and sizes.
   public static func inPlace(byteCount: Int) -> ReadLimits {
-    let words = max(0, byteCount) / 8
-    let multiple = words.multipliedReportingOverflow(by: 8)
-    return ReadLimits(
-      traversalWords: multiple.overflow ? .max : max(multiple.partialValue, 8 << 20), segmentCount: .max,
-      totalWords: .max)
+    // A word for each byte is eight times the size.
+    ReadLimits(traversalWords: max(byteCount, 8 << 20), segmentCount: .max, totalWords: .max)
   }
 }

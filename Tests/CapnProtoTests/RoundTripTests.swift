@@ -77,6 +77,31 @@ import Testing
     #expect(try leaf.label == "leaf")
   }
 
+  /// Reads every field of a tree, and its kids.
+  static func readAll(_ tree: Tree.Reader) throws(CapnProtoError) {
+    _ = tree.id
+    _ = try tree.name
+    _ = try tree.nameBytes.byteCount
+    _ = try tree.blob.bytes
+    _ = try tree.texts.array
+    _ = try tree.numbers.array
+    _ = try tree.bits.array
+    let blobs = try tree.blobs
+    for i in blobs.indices { _ = try blobs[i].bytes }
+    let colors = try tree.colors
+    for i in colors.indices { _ = colors[i] }
+    let grid = try tree.grid
+    for i in grid.indices {
+      let row = try grid[i]
+      for j in row.indices { _ = try row[j].label }
+    }
+    _ = try tree.any.asStruct(Leaf.self).weight
+    _ = try tree.voids.count
+    if case .leaf(let leaf) = try tree.which { _ = try leaf.label }
+    let kids = try tree.kids
+    for i in kids.indices { try readAll(kids[i]) }
+  }
+
   @Test("every kind of field reads back in place")
   func inPlace() throws {
     var message = try MessageBuilder(Tree.self)

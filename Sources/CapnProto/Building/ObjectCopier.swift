@@ -1,11 +1,20 @@
 /// Copies an object and all that it owns, checked as when reading, without recursion. Fields that this program's schema
 /// does not know are copied too. Capability pointers are copied as they are.
+///
+/// The work is bounded: by the traversal limit of a message that is read, and for one under construction (which a peer may
+/// be able to write to) by its size, since in a sound message no object is owned twice. It ends when the target fails.
 struct ObjectCopier: ~Copyable {
   private var pending: [(source: PointerView, target: PointerView)] = []
+  private var budget: Int
+
+  private init(source: UnsafePointer<SegmentRecord>) {
+    let message = unsafe source.pointee.message
+    budget = unsafe message.pointee.builder == nil ? .max : message.pointee.usedWordCount()
+  }
 
   /// Lets `target` point to a copy of what `source` points to.
   static func copy(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
-    var copier = ObjectCopier()
+    var copier = unsafe ObjectCopier(source: source.segment)
     copier.pending.append((source, target))
     try copier.drain()
   }
@@ -14,7 +23,7 @@ struct ObjectCopier: ~Copyable {
   static func copy(
     _ source: StructView, to target: PointerView, size: StructSize
   ) throws(CapnProtoError) -> StructView {
-    var copier = ObjectCopier()
+    var copier = unsafe ObjectCopier(source: source.segment)
     let copy = target.initStructure(size.union(source.size))
     copier.fill(copy, from: source)
     try copier.drain()
@@ -25,57 +34,71 @@ struct ObjectCopier: ~Copyable {
   static func copy(
     _ source: ListView, to target: PointerView, size: StructSize
   ) throws(CapnProtoError) -> ListView {
-    var copier = ObjectCopier()
-    let size = size.union(source.structure(0).size)
-    let copy = target.initList(ElementLayout(.composite, structSize: size), count: Int(source.count))
-    for index in 0..<Int(source.count) { copier.fill(copy.structure(index), from: source.structure(index)) }
+    var copier = unsafe ObjectCopier(source: source.segment)
+    let layout = ElementLayout(.composite, structSize: size.union(source.elementStructSize))
+    let copy = target.initList(layout, count: Int(source.count))
+    copier.fillElements(copy, from: source)
     try copier.drain()
     return copy
   }
 
   private mutating func drain() throws(CapnProtoError) {
-    while let next = pending.popLast() { try follow(next.source, next.target) }
+    while let next = pending.popLast(), !next.target.hasFailed { try follow(next.source, next.target) }
   }
 
   private mutating func follow(_ source: PointerView, _ target: PointerView) throws(CapnProtoError) {
     let value = source.load()
     guard !value.isNull else { return target.erase() }
-    let kind = value.kind == .far ? try source.resolve(value).tag.kind : value.kind
-    switch kind {
+    let tag = value.kind == .far ? try source.resolve(value).tag : value
+    switch tag.kind {
     case .structure:
       guard let structure = try source.structure() else { return }
+      try spend(structure.size.words, source)
       fill(target.initStructure(structure.size), from: structure)
     case .list: try copyList(source, to: target)
     case .other:
       target.erase()
-      target.store(value.kind == .far ? try source.resolve(value).tag : value)
+      target.store(tag)
     case .far: throw source.error(.invalidLandingPad)
     }
   }
 
+  private mutating func spend(_ words: Int, _ source: PointerView) throws(CapnProtoError) {
+    guard words <= budget else { throw source.error(.traversalLimitExceeded(limitWords: budget)) }
+    budget -= words
+  }
+
   private mutating func copyList(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
     guard let list = try source.list(of: .void) else { return }
-    let count = Int(list.count)
-    let copy = target.initList(
-      ElementLayout(list.elementSize, structSize: count > 0 ? list.structure(0).size : list.elementStructSize),
-      count: count)
+    try spend((Int(list.count) &* Int(list.stepBits) &+ 63) &>> 6, source)
+    let layout = ElementLayout(list.elementSize, structSize: list.elementStructSize)
+    let copy = target.initList(layout, count: Int(list.count))
     switch list.elementSize {
-    case .composite, .pointer:
-      for index in stride(from: count - 1, through: 0, by: -1) {
-        fill(copy.structure(index), from: list.structure(index))
-      }
+    case .composite, .pointer: fillElements(copy, from: list)
     case .void: break
-    case .bit, .byte, .twoBytes, .fourBytes, .eightBytes:
-      guard copy.dataBits == list.dataBits else { return }
-      // Sound: both lists have as many bits; the copy's padding stays zero but for the last byte's, which is masked.
-      let bits = count &* Int(list.stepBits)
-      let bytes = (bits &+ 7) &>> 3
-      let destination = unsafe UnsafeMutableRawPointer(mutating: copy.start)
-      unsafe destination.copyMemory(from: list.start, byteCount: bytes)
-      if bits & 7 != 0 {
-        let last = unsafe destination.load(fromByteOffset: bytes &- 1, as: UInt8.self)
-        unsafe destination.storeBytes(of: last & (1 &<< UInt8(bits & 7) &- 1), toByteOffset: bytes &- 1, as: UInt8.self)
-      }
+    case .bit, .byte, .twoBytes, .fourBytes, .eightBytes: copyBits(list, to: copy)
+    }
+  }
+
+  /// Copies the elements of a list without pointers. Bits of the last byte that belong to no element are left out.
+  private func copyBits(_ list: ListView, to copy: ListView) {
+    guard copy.dataBits == list.dataBits else { return }
+    let bits = Int(list.count) &* Int(list.stepBits)
+    let bytes = (bits &+ 7) &>> 3
+    // Sound: both lists have as many bits.
+    let destination = unsafe UnsafeMutableRawPointer(mutating: copy.start)
+    unsafe destination.copyMemory(from: list.start, byteCount: bytes)
+    guard bits & 7 != 0 else { return }
+    let last = unsafe destination.load(fromByteOffset: bytes &- 1, as: UInt8.self)
+    unsafe destination.storeBytes(
+      of: last & (1 &<< UInt8(bits & 7) &- 1), toByteOffset: bytes &- 1, as: UInt8.self)
+  }
+
+  /// Copies the elements of a list of structs or pointers, unless the copy has none or they have no content.
+  private mutating func fillElements(_ copy: ListView, from source: ListView) {
+    guard copy.stepBits > 0, source.stepBits > 0 else { return }
+    for index in stride(from: Int(source.count) - 1, through: 0, by: -1) {
+      fill(copy.structure(index), from: source.structure(index))
     }
   }
 
@@ -157,9 +180,10 @@ extension PointerView {
       guard layout.elementSize == .composite, found.count > 0 else { return found }
       let size = found.elementStructSize
       if found.elementSize == .composite, size.union(layout.structSize) == size { return found }
-      return try replacing { (target) throws(CapnProtoError) in
+      let copy = try replacing { (target) throws(CapnProtoError) in
         try ObjectCopier.copy(found, to: target, size: layout.structSize)
       }
+      return hasFailed ? void(layout, count: 0) : copy
     } catch {
       fail(error)
       return void(layout, count: 0)

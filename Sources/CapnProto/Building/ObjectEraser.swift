@@ -9,11 +9,7 @@ struct ObjectEraser: ~Copyable {
 
   init(_ pointer: PointerView) {
     pending = [pointer]
-    let message = unsafe pointer.segment.pointee.message
-    budget = 0
-    for index in unsafe 0..<message.pointee.segmentCount {
-      unsafe budget += message.pointee.segments[index].pointee.wordCount
-    }
+    budget = unsafe pointer.segment.pointee.message.pointee.usedWordCount()
   }
 
   mutating func run() throws(CapnProtoError) {

@@ -62,6 +62,12 @@ extension PointerView {
     if unsafe builder.pointee.failure == nil { unsafe builder.pointee.failure = error }
   }
 
+  /// Whether something failed in the message that this pointer belongs to.
+  var hasFailed: Bool {
+    guard let builder = unsafe segment.pointee.message.pointee.builder else { return false }
+    return unsafe builder.pointee.failure != nil
+  }
+
   /// Reserves `words` words: in the segment of the pointer if there is room, else in another. Nil on failure, which is
   /// recorded.
   @inlinable @inline(__always)

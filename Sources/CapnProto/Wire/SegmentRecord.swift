@@ -27,6 +27,12 @@ struct MessageRecord: ~Copyable {
     unsafe self.builder = builder
   }
 
+  /// Words in use, of all segments together.
+  borrowing func usedWordCount() -> Int {
+    // Sound: the table has that many records.
+    (0..<segmentCount).reduce(0) { unsafe $0 + segments[$1].pointee.wordCount }
+  }
+
   /// Takes `words` (not negative) from what may be traversed; false when that much is not left.
   @inlinable @inline(__always)
   borrowing func charge(_ words: Int) -> Bool {

@@ -1,7 +1,8 @@
 import CapnProto
 
-/// Aligned memory that holds the segments of a message while a test looks at it, and may change them meanwhile.
-final class SegmentMemory {
+/// Aligned memory that holds the segments of a message while a test looks at it. Shared between threads on purpose, as
+/// memory is shared between processes.
+final class SegmentMemory: @unchecked Sendable {
   let segments: [UnsafeMutableRawBufferPointer]
 
   init(_ segments: [[UInt64]]) {
