@@ -13,7 +13,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
   public let generation: UInt32
 
   /// A lease as it was read from a message. It proves nothing: check it with ``ReturnTable/covers(_:)``.
-  public init(slot: UInt32, generation: UInt32) {
+  @inlinable public init(slot: UInt32, generation: UInt32) {
     self.slot = slot
     self.generation = generation
   }

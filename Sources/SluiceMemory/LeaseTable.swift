@@ -14,21 +14,25 @@ public protocol LeaseReturns: ~Copyable {
 /// influences them in one way only, by what ``drain(_:_:)`` reads from its return table, and all that a lie can
 /// bring about is that a loan of the same borrower ends early, or not before ``reclaimAll(_:)``.
 ///
+/// Inlinable, so that it is compiled for the loan at hand: its cost is that of a few loads and stores.
+///
 /// `Loan` is what the owner has to let go of when a lease ends, such as a reference to the allocation.
 public struct LeaseTable<Loan>: ~Copyable {
   /// How many leases can be out at once.
   public let capacity: Int
   /// How many leases are out.
-  public private(set) var outstandingCount = 0
-  private var slots: [Slot] = []
+  @inlinable public var outstandingCount: Int { slots.count - freeSlots.count }
+  @usableFromInline var slots: [Slot] = []
   /// Slots that carry no loan, the one freed last on top: it is the likeliest to be in the cache.
-  private var freeSlots: [Int] = []
+  @usableFromInline var freeSlots: [Int] = []
   /// The counters of the return table as the last drain saw them, level 1 first.
-  private var seen: [[UInt32]]
+  @usableFromInline var seen: [[UInt32]]
 
-  private struct Slot {
-    var generation: UInt32 = 0
-    var loan: Loan?
+  @usableFromInline struct Slot {
+    @usableFromInline var generation: UInt32 = 0
+    @usableFromInline var loan: Loan?
+
+    @inlinable init() {}
   }
 
   /// Makes empty books for at most `capacity` leases. Throws ``LeaseError/unsupportedCapacity(_:)``.
@@ -40,7 +44,7 @@ public struct LeaseTable<Loan>: ~Copyable {
 
   /// Books a loan, and names it. Throws ``LeaseError/limitReached(capacity:)``: drain first, then report the limit.
   /// Takes constant time; memory for the books grows up to `capacity` slots.
-  public mutating func lend(_ loan: Loan) throws(LeaseError) -> Lease {
+  @inlinable public mutating func lend(_ loan: Loan) throws(LeaseError) -> Lease {
     let index: Int
     if let free = freeSlots.popLast() {
       index = free
@@ -53,7 +57,6 @@ public struct LeaseTable<Loan>: ~Copyable {
     // A wrapped generation is as good as any other: the borrower orders generations by their difference.
     slots[index].generation &+= 1
     slots[index].loan = loan
-    outstandingCount += 1
     return Lease(slot: UInt32(truncatingIfNeeded: index), generation: slots[index].generation)
   }
 
@@ -63,7 +66,9 @@ public struct LeaseTable<Loan>: ~Copyable {
   /// one pass over the table, whatever it holds. Stale, forged and repeated generations are ignored.
   /// - Returns: how many loans ended.
   @discardableResult
-  public mutating func drain(_ returns: borrowing some LeaseReturns & ~Copyable, _ released: (Loan) -> Void) -> Int {
+  @inlinable public mutating func drain(_ returns: borrowing some LeaseReturns & ~Copyable, _ released: (Loan) -> Void)
+    -> Int
+  {
     let layout = returns.layout
     // A table of another shape than agreed on says nothing about these leases.
     guard layout.capacity == capacity else { return 0 }
@@ -71,7 +76,7 @@ public struct LeaseTable<Loan>: ~Copyable {
   }
 
   /// Looks at the words of `level` below the word `group` of the next level.
-  private mutating func drain(
+  @inlinable mutating func drain(
     level: Int, group: Int, layout: ReturnTableLayout, _ returns: borrowing some LeaseReturns & ~Copyable,
     _ released: (Loan) -> Void
   ) -> Int {
@@ -100,7 +105,7 @@ public struct LeaseTable<Loan>: ~Copyable {
 
   /// Takes a lease back that never reached the borrower, because sending it failed.
   /// - Returns: the loan, or nil when this lease is not out.
-  public mutating func takeBack(_ lease: Lease) -> Loan? {
+  @inlinable public mutating func takeBack(_ lease: Lease) -> Loan? {
     guard let index = Int(exactly: lease.slot), slots.indices.contains(index),
       slots[index].generation == lease.generation
     else { return nil }
@@ -109,16 +114,15 @@ public struct LeaseTable<Loan>: ~Copyable {
 
   /// Ends every loan. Call it only once the borrower can read no more: its process is dead, or its mappings are known
   /// to be gone.
-  public mutating func reclaimAll(_ released: (Loan) -> Void) {
+  @inlinable public mutating func reclaimAll(_ released: (Loan) -> Void) {
     for index in slots.indices {
       if let loan = end(slot: index) { released(loan) }
     }
   }
 
-  private mutating func end(slot index: Int) -> Loan? {
+  @inlinable mutating func end(slot index: Int) -> Loan? {
     guard let loan = slots[index].loan.take() else { return nil }
     freeSlots.append(index)
-    outstandingCount -= 1
     return loan
   }
 }

@@ -28,8 +28,8 @@ public struct ReturnTableLayout: Hashable, Sendable {
   /// The largest number of slots.
   public static let maximumCapacity = 1 << 24
   /// How many words of one level share a counter of the next: one cache line.
-  static let fanout = 16
-  static let wordByteCount = 4
+  @usableFromInline static let fanout = 16
+  @usableFromInline static let wordByteCount = 4
   static let cacheLineByteCount = 64
 
   /// How many leases can be out at once.
@@ -37,11 +37,11 @@ public struct ReturnTableLayout: Hashable, Sendable {
   /// The size of the whole table.
   public let byteCount: Int
   /// Level 0, the slots, first.
-  let levels: [Level]
+  @usableFromInline let levels: [Level]
 
-  struct Level: Hashable, Sendable {
-    let byteOffset: Int
-    let wordCount: Int
+  @usableFromInline struct Level: Hashable, Sendable {
+    @usableFromInline let byteOffset: Int
+    @usableFromInline let wordCount: Int
   }
 
   /// The layout for `capacity` slots. Throws ``LeaseError/unsupportedCapacity(_:)``.

@@ -24,7 +24,7 @@ public struct ReturnTableView: LeaseReturns, Sendable {
   }
 
   /// Loads one word, once, with acquire order.
-  public func loadWord(level: Int, index: Int) -> UInt32 {
+  @inlinable public func loadWord(level: Int, index: Int) -> UInt32 {
     precondition(layout.levels.indices.contains(level) && (0..<layout.levels[level].wordCount).contains(index))
     let offset = layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount
     // Sound: the layout fits into the segment, the index was checked, and each word is aligned. The mapping is
