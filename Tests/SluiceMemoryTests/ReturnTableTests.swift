@@ -131,7 +131,7 @@ import Testing
   /// Two threads return what a third lends and drains, until each lease went round many times.
   @Test func returnsThatRaceWithDrainsAreNeverLost() throws {
     let capacity = 64
-    let total = 100_000
+    let total = 30_000
     let (table, view) = try pair(capacity: capacity)
     let box = SharedQueue()
     onThreads(3) { thread in
