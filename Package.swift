@@ -91,7 +91,8 @@ let package = Package(
     .testTarget(
       name: "CapnProtoInteropTests", dependencies: ["CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
-    .testTarget(name: "SluiceTransportTests", dependencies: ["SluiceTransport", system], swiftSettings: base),
+    .testTarget(
+      name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceSystem", system], swiftSettings: base),
     .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
     .testTarget(
       name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
