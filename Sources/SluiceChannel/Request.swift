@@ -8,14 +8,15 @@ import Synchronization
 /// requester does not wait in vain.
 public final class Request<Root: StructSchema>: Sendable {
   /// What was asked.
-  public let message: Message<Root>
+  public var message: Message<Root> { Message(content: content) }
+  private let content: MessageContent
   /// Kept, so that the channel is not closed before the answer.
   private let channel: Channel<Root>
   private let correlation: UInt64
   private let isAnswered = Atomic(false)
 
   init(_ incoming: ChannelCore.IncomingRequest, on channel: Channel<Root>) {
-    message = Message(content: incoming.content)
+    content = incoming.content
     correlation = incoming.correlation
     self.channel = channel
   }

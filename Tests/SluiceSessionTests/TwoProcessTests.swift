@@ -26,6 +26,10 @@ import Testing
     return try await channel.request(request, handles: handles, timeout: .seconds(60))
   }
 
+  private func number(_ message: Message<Exchange>) throws -> UInt64 {
+    try message.read { $0.number }
+  }
+
   // MARK: Exchanges
 
   @Test func `a request is answered`() async throws {
@@ -34,9 +38,9 @@ import Testing
         try await peer.line("ready")
         let session = try await connect(directory)
         let channel = try await session.openChannel(Exchange.self)
-        for number in 0..<100 as Range<UInt64> {
-          let response = try await ask(channel, "echo", number)
-          #expect(try response.root.number == number + 1)
+        for asked in 0..<100 as Range<UInt64> {
+          let response = try await ask(channel, "echo", asked)
+          #expect(try number(response) == asked + 1)
         }
         #expect(session.statistics.messagesReceived == 100)
         #expect(session.statistics.messagesCopied == 0)
@@ -62,7 +66,7 @@ import Testing
                   request.root.text = "echo"
                   request.root.number = thread * 1000 + round
                   let response = try channel.requestSync(request, timeout: .seconds(60))
-                  #expect(try response.root.number == thread * 1000 + round + 1)
+                  #expect(try number(response) == thread * 1000 + round + 1)
                 }
               }
             }
@@ -141,7 +145,7 @@ import Testing
         var answer = try back.makeMessage()
         answer.root.number = try question.message.root.number + 1
         try await question.reply(answer)
-        #expect(try await response.root.number == 21)
+        #expect(try number(try await response) == 21)
       }
     }
   }
@@ -191,16 +195,26 @@ import Testing
     try await withRuntimeDirectory { directory in
       try await withPeer("serve", directory, "test-client") { peer in
         try await peer.line("ready")
-        let channel = try await connect(directory).openChannel(Exchange.self)
-        var request = try channel.makeMessage()
-        request.root.text = "hang"
-        await #expect { try await channel.request(request, timeout: .milliseconds(50)) } throws: { error in
+        let session = try await connect(directory)
+        let channel = try await session.openChannel(Exchange.self)
+        await #expect {
+          var request = try channel.makeMessage()
+          request.root.text = "hang"
+          return try await channel.request(request, timeout: .milliseconds(50))
+        } throws: { error in
           if case ChannelError.timedOut = error { true } else { false }
         }
-        #expect(throws: (any Error).self) { try channel.requestSync(request, timeout: .milliseconds(50)) }
-        #expect(try await ask(channel, "echo", 1).root.number == 2)
+        #expect {
+          var request = try channel.makeMessage()
+          request.root.text = "hang"
+          return try channel.requestSync(request, timeout: .milliseconds(50))
+        } throws: { error in
+          if case ChannelError.timedOut = error { true } else { false }
+        }
+        #expect(try number(try await ask(channel, "echo", 1)) == 2)
         #expect(channel.statistics.requestsPending == 0)
         peer.kill()
+        #expect(await session.end() == .peerDied(pid: peer.processID))
       }
     }
   }
@@ -209,7 +223,8 @@ import Testing
     try await withRuntimeDirectory { directory in
       try await withPeer("serve", directory, "test-client") { peer in
         try await peer.line("ready")
-        let channel = try await connect(directory).openChannel(Exchange.self)
+        let session = try await connect(directory)
+        let channel = try await session.openChannel(Exchange.self)
         let asking = Task { try await ask(channel, "hang") }
         try await peer.line("hanging")
         asking.cancel()
@@ -217,8 +232,9 @@ import Testing
           if case ChannelError.cancelled = error { true } else { false }
         }
         #expect(channel.statistics.requestsPending == 0)
-        #expect(try await ask(channel, "echo", 1).root.number == 2)
+        #expect(try number(try await ask(channel, "echo", 1)) == 2)
         peer.kill()
+        #expect(await session.end() == .peerDied(pid: peer.processID))
       }
     }
   }

@@ -153,16 +153,14 @@ package final class Link: Sendable {
     -> SendOutcome
   {
     LaneHeader(lane: lane, kind: charged ? .charged : .free).encode(into: &frame)
-    if charged {
-      let blocked = state.withLock { state -> SendOutcome? in
-        guard !state.hasEnded, state.lanes[lane] != nil else { return .ended }
-        if state.lanes[lane]?.credits.takeForSending() == true { return nil }
-        let waiter = OneShot<Bool>()
-        state.lanes[lane]?.creditWaiters.append(waiter)
-        return .blocked(waiter)
-      }
-      if let blocked { return blocked }
+    let refusal = state.withLock { state -> SendOutcome? in
+      guard !state.hasEnded, state.lanes[lane] != nil else { return .ended }
+      guard charged, state.lanes[lane]?.credits.takeForSending() == false else { return nil }
+      let waiter = OneShot<Bool>()
+      state.lanes[lane]?.creditWaiters.append(waiter)
+      return .blocked(waiter)
     }
+    if let refusal { return refusal }
     do {
       if try transport.trySend(frame.bytes, handles: []) == .sent {
         flushIfNeeded()
