@@ -222,6 +222,8 @@ package final class Carrier: Sendable {
   enum Admission {
     case admitted(MessageContent)
     case needsControl
+    /// The session has ended: nothing is taken any more.
+    case ended
     case violation(String)
   }
 
@@ -230,7 +232,6 @@ package final class Carrier: Sendable {
     var parts: [BorrowedBytes] = []
     parts.reserveCapacity(envelope.parts.count)
     do {
-      try borrower.check(envelope.lease)
       for part in envelope.parts {
         guard
           let bytes = try borrower.bytes(in: part.segmentID, offset: part.offset, byteCount: part.byteCount)
@@ -251,11 +252,13 @@ package final class Carrier: Sendable {
       handles = claimed
     }
     do {
+      guard try borrower.take(envelope.lease) else { return .ended }
       let content = try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
       count { $0.messagesReceived += 1 }
       return .admitted(content)
     } catch {
-      return .violation("a message that cannot be read: \(error)")
+      borrower.giveBack(envelope.lease)
+      return .violation("a message that cannot be borrowed: \(error)")
     }
   }
 
@@ -270,7 +273,7 @@ package final class Carrier: Sendable {
     guard !envelope.parts.isEmpty else { return .done }
     count { $0.messagesDropped += 1 }
     switch admit(envelope) {
-    case .admitted: return .done  // released right here
+    case .admitted, .ended: return .done  // released right here
     case .needsControl: return .needsControl
     case .violation(let what): return .violation(what)
     }

@@ -163,6 +163,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     switch carrier.admit(envelope) {
     case .needsControl: return .needsControl
     case .violation(let what): return .violation(what)
+    case .ended: break
     case .admitted(let content): deliver(content, envelope)
     }
     return .done

@@ -10,6 +10,13 @@ public final class Borrower: Sendable {
 
   private let returnTable: ReturnTable
   private let segments = Mutex<[BorrowedSegment]>([])
+  private let leases = Mutex(Leases())
+
+  private struct Leases {
+    /// Slots of what is held.
+    var held: Set<UInt32> = []
+    var hasEnded = false
+  }
 
   /// A borrower that returns leases in `returnTable`.
   public init(returnTable: ReturnTable) {
@@ -44,16 +51,33 @@ public final class Borrower: Sendable {
       segment: segment, offset: Int(offset), bytes: UnsafeRawBufferPointer(start: start, count: Int(byteCount)))
   }
 
-  /// Checks that a lease is one that can be returned.
-  public func check(_ lease: Lease) throws(BorrowError) {
+  /// Takes a lease, to be given back; false when this borrower has ended and takes nothing more.
+  ///
+  /// - Throws: ``BorrowError/noSuchSlot(_:capacity:)``.
+  public func take(_ lease: Lease) throws(BorrowError) -> Bool {
     guard returnTable.covers(lease) else {
       throw .noSuchSlot(lease.slot, capacity: returnTable.layout.capacity)
+    }
+    return leases.withLock { leases in
+      if !leases.hasEnded { leases.held.insert(lease.slot) }
+      return !leases.hasEnded
     }
   }
 
   /// Returns a lease. No system call; idempotent.
   public func giveBack(_ lease: Lease) {
+    // First: what is not held any more must not be declared as held after its return.
+    leases.withLock { _ = $0.held.remove(lease.slot) }
     returnTable.returnLease(lease)
+  }
+
+  /// Takes nothing more, and tells the owner what is still held. What was lent and not taken is the owner's again.
+  public func end() {
+    leases.withLock { leases in
+      guard !leases.hasEnded else { return }
+      leases.hasEnded = true
+      returnTable.end(holding: leases.held)
+    }
   }
 }
 

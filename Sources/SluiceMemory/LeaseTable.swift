@@ -112,6 +112,14 @@ public struct LeaseTable<Loan>: ~Copyable {
     return end(slot: index)
   }
 
+  /// Ends the loans that the borrower, when it ended, did not hold: it never took them. Does nothing before its end.
+  public mutating func reclaimUntaken(_ returns: ReturnTableView, _ released: (Loan) -> Void) {
+    guard returns.layout.capacity == capacity, returns.hasEnded else { return }
+    for index in slots.indices where slots[index].loan != nil && !returns.isHeld(slot: index) {
+      if let loan = end(slot: index) { released(loan) }
+    }
+  }
+
   /// Ends every loan. Call it only once the borrower can read no more: its process is dead, or its mappings are known
   /// to be gone.
   @inlinable public mutating func reclaimAll(_ released: (Loan) -> Void) {

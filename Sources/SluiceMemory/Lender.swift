@@ -62,6 +62,16 @@ public final class Lender<Loan: Sendable>: Sendable {
     return books.withLock { $0.leases.drain(returns) { released.append($0) } }
   }
 
+  /// Books what has come back, and what the borrower, if it has ended, never took. When the session has ended.
+  public func settle() {
+    var released: [Loan] = []
+    books.withLock { books in
+      _ = books.leases.drain(returns) { released.append($0) }
+      books.leases.reclaimUntaken(returns) { released.append($0) }
+    }
+    released.removeAll()
+  }
+
   /// Takes everything back. Only when the borrower process is dead.
   public func reclaimAll() {
     var released: [Loan] = []

@@ -57,8 +57,22 @@ public final class ReturnTable: Sendable {
     }
   }
 
+  /// Says, once and for all, that of what was lent only the leases in these slots are held, and that nothing more will be
+  /// taken. They are returned as before.
+  public func end(holding slots: some Sequence<UInt32>) {
+    for slot in slots where slot < layout.capacity {
+      // Sound: the word lies in the table, since the slot does.
+      let word = unsafe self.word(at: layout.heldByteOffset + Int(slot / 32) * ReturnTableLayout.wordByteCount)
+      unsafe word.pointee.bitwiseOr(1 << (slot % 32), ordering: .relaxed)
+    }
+    unsafe self.word(at: layout.endByteOffset).pointee.store(1, ordering: .releasing)
+  }
+
   @unsafe private func word(level: Int, index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
-    let offset = layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount
-    return unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    unsafe word(at: layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount)
+  }
+
+  @unsafe private func word(at offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
   }
 }

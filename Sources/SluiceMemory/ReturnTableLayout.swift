@@ -14,12 +14,16 @@
 /// The top level comes first, at byte 0, so that a waiting owner can sleep on it as a futex word; then the others
 /// downwards, slots last. Each level starts on a multiple of 64 bytes, hence 16 siblings share one cache line:
 ///
-/// | capacity | byte offset of each level, top first | bytes |
-/// |---|---|---|
-/// | 1 … 16 | 0, 64 | 128 |
-/// | 17 … 256 | 0, 64, 128 | 256 … 1,152 |
-/// | 1,024 | 0, 64, 128, 384 | 4,480 |
-/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 |
+/// | capacity | byte offset of each level, top first | held bits | end | bytes |
+/// |---|---|---|---|---|
+/// | 1 … 16 | 0, 64 | 128 | 192 | 256 |
+/// | 256 | 0, 64, 128 | 1,152 | 1,216 | 1,280 |
+/// | 1,024 | 0, 64, 128, 384 | 4,480 | 4,608 | 4,672 |
+/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 | 287,872 | 287,936 |
+///
+/// Behind the slots, again on multiples of 64 bytes, stand what the borrower says once, at its end of the session: one bit
+/// per slot, set for the leases that it still holds (32 to a word, lowest first), and a word that is 1 when the bits are
+/// there. What is not held then was never taken: the owner need not wait for it.
 ///
 /// To return a lease, the borrower stores the generation in the slot's word, then adds 1 to each counter above it,
 /// upwards, each with release order. The owner remembers the counters that it has seen, loads them with acquire order
@@ -36,6 +40,12 @@ public struct ReturnTableLayout: Hashable, Sendable {
   public let capacity: Int
   /// The size of the whole table.
   public let byteCount: Int
+  /// Where the bits of the leases that are held at the end begin.
+  let heldByteOffset: Int
+  /// How many words they take.
+  let heldWordCount: Int
+  /// Where the word stands that says that they are there.
+  let endByteOffset: Int
   /// Level 0, the slots, first.
   @usableFromInline let levels: [Level]
 
@@ -57,11 +67,19 @@ public struct ReturnTableLayout: Hashable, Sendable {
     var levels: [Level] = []
     for wordCount in wordCounts.reversed() {
       levels.append(Level(byteOffset: offset, wordCount: wordCount))
-      let end = offset + wordCount * Self.wordByteCount
-      offset = (end + Self.cacheLineByteCount - 1) / Self.cacheLineByteCount * Self.cacheLineByteCount
+      offset = Self.byteOffset(after: wordCount, from: offset)
     }
     self.capacity = capacity
-    self.byteCount = offset
     self.levels = levels.reversed()
+    heldByteOffset = offset
+    heldWordCount = (capacity + 31) / 32
+    endByteOffset = Self.byteOffset(after: heldWordCount, from: heldByteOffset)
+    byteCount = Self.byteOffset(after: 1, from: endByteOffset)
+  }
+
+  /// The first cache line behind `wordCount` words.
+  private static func byteOffset(after wordCount: Int, from offset: Int) -> Int {
+    let end = offset + wordCount * wordByteCount
+    return (end + cacheLineByteCount - 1) / cacheLineByteCount * cacheLineByteCount
   }
 }

@@ -26,8 +26,21 @@ public struct ReturnTableView: LeaseReturns, Sendable {
   /// Loads one word, once, with acquire order.
   @inlinable public func loadWord(level: Int, index: Int) -> UInt32 {
     precondition(layout.levels.indices.contains(level) && (0..<layout.levels[level].wordCount).contains(index))
-    let offset = layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount
-    // Sound: the layout fits into the segment, the index was checked, and each word is aligned. The mapping is
+    return loadWord(at: layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount)
+  }
+
+  /// Whether the borrower has ended: it takes nothing more.
+  public var hasEnded: Bool { loadWord(at: layout.endByteOffset) == 1 }
+
+  /// Whether the borrower, when it ended, held the lease in this slot.
+  public func isHeld(slot: Int) -> Bool {
+    precondition((0..<layout.capacity).contains(slot))
+    let word = loadWord(at: layout.heldByteOffset + slot / 32 * ReturnTableLayout.wordByteCount)
+    return word >> UInt32(slot % 32) & 1 == 1
+  }
+
+  @usableFromInline func loadWord(at offset: Int) -> UInt32 {
+    // Sound: the layout fits into the segment, the callers checked their index, and each word is aligned. The mapping is
     // read-only, and a plain load is all that an atomic load of 32 bits does.
     let word = unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
     return unsafe word.pointee.load(ordering: .acquiring)

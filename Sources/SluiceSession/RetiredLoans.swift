@@ -26,6 +26,7 @@ final class RetiredLoans: Sendable {
 
   private func settle() {
     if let borrower, (try? borrower.isAlive) == false { return carrier.lender.reclaimAll() }
+    carrier.lender.settle()
     guard carrier.lender.outstandingCount > 0 else { return }
     // The scheduled action keeps this object, and so the books and the arena.
     _ = reactor.schedule(at: .now.advanced(by: Self.interval)) { self.settle() }

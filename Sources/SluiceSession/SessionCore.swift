@@ -351,6 +351,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     for channel in ended.channels.values { channel.sessionEnded(end) }
     parts.carrier.link.end()
     parts.control.close()
+    parts.carrier.borrower.end()
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
     RetiredLoans.retire(parts.carrier, borrower: parts.peer.process, reactor: parts.reactor)
     parts.logger.debug("session ended", metadata: ["session": "\(parts.name)", "end": "\(end)"])

@@ -15,12 +15,16 @@ import Testing
     #expect(try offsets(256) == [0, 64, 128])
     #expect(try offsets(1_024) == [0, 64, 128, 384])
     #expect(try offsets(65_536) == [0, 64, 128, 1_152, 17_536])
-    #expect(try ReturnTableLayout(capacity: 1).byteCount == 128)
-    #expect(try ReturnTableLayout(capacity: 16).byteCount == 128)
-    #expect(try ReturnTableLayout(capacity: 17).byteCount == 256)
-    #expect(try ReturnTableLayout(capacity: 256).byteCount == 1_152)
-    #expect(try ReturnTableLayout(capacity: 1_024).byteCount == 4_480)
-    #expect(try ReturnTableLayout(capacity: 65_536).byteCount == 279_680)
+    func rest(_ capacity: Int) throws -> [Int] {
+      let layout = try ReturnTableLayout(capacity: capacity)
+      return [layout.heldByteOffset, layout.endByteOffset, layout.byteCount]
+    }
+    #expect(try rest(1) == [128, 192, 256])
+    #expect(try rest(16) == [128, 192, 256])
+    #expect(try rest(17) == [256, 320, 384])
+    #expect(try rest(256) == [1_152, 1_216, 1_280])
+    #expect(try rest(1_024) == [4_480, 4_608, 4_672])
+    #expect(try rest(65_536) == [279_680, 287_872, 287_936])
     #expect(try ReturnTableLayout(capacity: ReturnTableLayout.maximumCapacity).levels.count == 7)
   }
 
@@ -48,6 +52,23 @@ import Testing
     table.returnLease(a)
     books.drain(view) { ended.append($0) }
     #expect(ended == ["b", "a"])
+  }
+
+  @Test func whatABorrowerNeverTookIsReclaimedAtItsEndAndWhatItHoldsIsNot() throws {
+    let (table, view) = try pair(capacity: 100)
+    var books = try LeaseTable<Int>(capacity: 100)
+    let leases = try (0..<100).map { try books.lend($0) }
+    var ended: [Int] = []
+    books.reclaimUntaken(view) { ended.append($0) }
+    #expect(ended.isEmpty, "before its end, everything may still be taken")
+    table.end(holding: [0, 31, 32, 99, 100, .max])
+    books.reclaimUntaken(view) { ended.append($0) }
+    #expect(ended == Array(0..<100).filter { ![0, 31, 32, 99].contains($0) })
+    ended = []
+    for slot in [0, 31, 32, 99] { table.returnLease(leases[slot]) }
+    books.drain(view) { ended.append($0) }
+    #expect(ended.sorted() == [0, 31, 32, 99])
+    #expect(books.outstandingCount == 0)
   }
 
   @Test func aSecondOrLateReturnNeverHidesANewerOne() throws {
@@ -88,7 +109,7 @@ import Testing
   @Test func aSegmentTooSmallForTheTableIsRefused() throws {
     let segment = try Segment.create(name: "test.small", byteCount: 4_479)
     let borrowed = try BorrowedSegment(segment.handle, name: "test.small", byteCount: 4_479)
-    #expect(throws: LeaseError.returnTableTooSmall(byteCount: 4_479, required: 4_480)) {
+    #expect(throws: LeaseError.returnTableTooSmall(byteCount: 4_479, required: 4_672)) {
       try ReturnTableView(segment: borrowed, capacity: 1_024)
     }
   }
