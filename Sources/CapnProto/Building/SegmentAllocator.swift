@@ -47,7 +47,7 @@ public final class HeapSegmentAllocator: SegmentAllocator {
   ///   - firstSegmentByteCount: The size of the first segment, rounded up to 8.
   ///   - byteLimit: The most bytes that all segments may have together.
   public init(firstSegmentByteCount: Int = 8192, byteLimit: Int = .max) {
-    self.firstSegmentByteCount = min(max(firstSegmentByteCount, 8), 1 << 32)
+    self.firstSegmentByteCount = (min(max(firstSegmentByteCount, 8), 1 << 32) + 7) & ~7
     self.byteLimit = max(byteLimit, 0)
   }
 

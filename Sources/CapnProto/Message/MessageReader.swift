@@ -82,7 +82,10 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
       var raw = unsafe span.mutableBytes
       var rest = raw._mutatingExtracting(filled..<raw.byteCount)
       let count = try source(&rest)
-      guard count > 0, count <= bytes.count - filled else { return filled }
+      guard count > 0 else { return filled }
+      guard count <= bytes.count - filled else {
+        throw CapnProtoError(.truncated(needed: bytes.count, available: filled))
+      }
       filled += count
     }
     return filled
