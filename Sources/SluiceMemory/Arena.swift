@@ -35,7 +35,7 @@ public final class Arena: Sendable {
   /// - Parameters:
   ///   - name: segments are called `<name>.<n>`, with n counting from 0.
   ///   - scope: who may map the segments.
-  ///   - byteLimit: what all segments may take together, in bytes.
+  ///   - byteLimit: what all segments may take together, in bytes; at most 2^56, which is more than there can be.
   ///   - firstSegmentByteCount: the size of the first segment. Further ones double the arena, up to 256 MiB each; an
   ///     allocation above that gets a segment of its own.
   /// Throws ``ArenaError/arenaUnavailable(errno:)``.

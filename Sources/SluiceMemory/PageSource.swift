@@ -47,7 +47,8 @@ final class PageSource: Sendable {
 
   init(name: String, byteLimit: Int, firstSegmentByteCount: Int, pageByteCount: Int) {
     self.name = name
-    self.byteLimit = byteLimit
+    // More than there are addresses, little enough for sums not to overflow.
+    self.byteLimit = min(byteLimit, 1 << 56)
     self.pageByteCount = pageByteCount
     self.firstSegmentByteCount = max(firstSegmentByteCount, pageByteCount)
   }
@@ -56,8 +57,8 @@ final class PageSource: Sendable {
 
   /// Takes pages for a large allocation and remembers them by its address.
   func allocateLarge(pageCount: Int) throws(ArenaError) -> UInt {
-    try withState { (state, dropped) throws(ArenaError) in
-      let address = try take(pageCount, &state, &dropped)
+    try state.withLock { (state) throws(ArenaError) in
+      let address = try take(pageCount, &state)
       state.large[address] = pageCount
       state.largePageCount += pageCount
       return address
@@ -66,7 +67,7 @@ final class PageSource: Sendable {
 
   /// Frees the large allocation at this address. False when there is none.
   func releaseLarge(at address: UInt) -> Bool {
-    withState { state, _ in
+    state.withLock { state in
       guard let pageCount = state.large.removeValue(forKey: address) else { return false }
       state.largePageCount -= pageCount
       putBack(address, pageCount, &state)
@@ -78,9 +79,9 @@ final class PageSource: Sendable {
 
   /// Pages for jemalloc, or nil; ``takeHookFailure()`` says why.
   func allocateExtent(byteCount: Int) -> UInt? {
-    withState { state, dropped in
+    state.withLock { state in
       do throws(ArenaError) {
-        let address = try take(byteCount / pageByteCount, &state, &dropped)
+        let address = try take(byteCount / pageByteCount, &state)
         state.extentPageCount += byteCount / pageByteCount
         return address
       } catch {
@@ -91,13 +92,13 @@ final class PageSource: Sendable {
   }
 
   func releaseExtent(at address: UInt, byteCount: Int) {
-    withState { state, _ in
+    state.withLock { state in
       state.extentPageCount -= byteCount / pageByteCount
       putBack(address, byteCount / pageByteCount, &state)
     }
   }
 
-  func takeHookFailure() -> ArenaError? { withState { state, _ in state.hookFailure.take() } }
+  func takeHookFailure() -> ArenaError? { state.withLock { $0.hookFailure.take() } }
 
   // MARK: Segments
 
@@ -114,34 +115,28 @@ final class PageSource: Sendable {
 
   /// Lets go of the segments without a used page.
   func dropEmptySegments() {
-    withState { state, dropped in dropped += removeEmptySegments(&state) }
+    // Unmapped once the lock is free: that takes a while when the pages of a large segment go.
+    let removed = state.withLock { state in removeEmptySegments(&state) }
+    withExtendedLifetime(removed) {}
   }
 
   var counts: (mappedByteCount: Int, largeByteCount: Int, segmentCount: Int) {
-    withState { state, _ in (state.mappedByteCount, state.largePageCount * pageByteCount, state.segments.count) }
+    state.withLock { ($0.mappedByteCount, $0.largePageCount * pageByteCount, $0.segments.count) }
   }
 
   /// How many pages jemalloc has.
-  var extentPageCount: Int { withState { state, _ in state.extentPageCount } }
+  var extentPageCount: Int { state.withLock { $0.extentPageCount } }
 
   // MARK: The work, under the lock
 
-  /// Runs `body` under the lock; segments that it drops are unmapped after that.
-  private func withState<Result: Sendable, E>(
-    _ body: (inout State, inout [Segment]) throws(E) -> Result
-  ) throws(E) -> Result {
-    var dropped: [Segment] = []
-    return try state.withLock { (state) throws(E) in try body(&state, &dropped) }
-  }
-
-  private func take(_ pageCount: Int, _ state: inout State, _ dropped: inout [Segment]) throws(ArenaError) -> UInt {
+  private func take(_ pageCount: Int, _ state: inout State) throws(ArenaError) -> UInt {
     if let address = takeFree(pageCount, dedicatedLimit: 2 * pageCount, state: &state) { return address }
     do throws(ArenaError) {
       try grow(by: pageCount, &state)
-    } catch .limitReached {
+    } catch {
       // Under pressure everything goes: a dedicated segment of any size, then the empty ones for one that fits.
       if let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) { return address }
-      dropped += removeEmptySegments(&state)
+      guard !removeEmptySegments(&state).isEmpty else { throw error }
       try grow(by: pageCount, &state)
     }
     guard let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) else {

@@ -41,6 +41,12 @@ import Testing
       try arena.allocate(byteCount: .max)
     }
     #expect(arena.segments.isEmpty)
+    let unlimited = try Arena(name: "test.nonsense", scope: .session, byteLimit: .max)
+    for byteCount in [Int.max, .max - 4_096, (1 << 56) + 1] {
+      #expect(throws: ArenaError.limitReached(byteLimit: 1 << 56, mapped: 0, requested: byteCount)) {
+        try unlimited.allocate(byteCount: byteCount)
+      }
+    }
   }
 
   @Test func aPointerIsLocatedInItsSegmentAndNowhereElse() throws {
