@@ -7,4 +7,9 @@ struct GeneratorError: Error, Equatable, CustomStringConvertible {
   var description: String {
     declaration.isEmpty ? "capnpc-swift: error: \(reason)" : "\(declaration): error: \(reason)"
   }
+
+  /// The same for a field of the declaration.
+  func naming(_ field: SchemaField) -> GeneratorError {
+    GeneratorError(declaration: "\(declaration).\(field.name)", reason: reason)
+  }
 }

@@ -10,7 +10,12 @@ extension Generator {
       writer.line("@_lifetime(copy raw)")
       writer.line("@inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }")
       for field in structure.fieldsInSourceOrder {
-        try emitReaderMembers(for: field, of: structure, members: members, node: node, to: &writer)
+        do throws(GeneratorError) {
+          try emitReaderMembers(for: field, of: structure, members: members, node: node, to: &writer)
+        } catch {
+          // The reader is the first to look at a field, so it is what names it.
+          throw error.declaration == node.displayName ? error.naming(field) : error
+        }
       }
       if structure.discriminantCount > 0 {
         try emitWhich(of: structure, node: node, to: &writer)
