@@ -1,0 +1,4 @@
+extension RawSpan {
+  /// A copy of the bytes.
+  var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+}
