@@ -180,6 +180,28 @@ import Testing
     }
   }
 
+  @Test("an object can be set from itself, or from a part of itself")
+  func setFromItself() throws {
+    var message = try MessageBuilder(Tree.self, allocator: ExactAllocator(byteCount: 64))
+    do {
+      let root = message.root
+      root.setBlob([1, 2, 3])
+      root.setBlob(root.blob)
+      root.setBlob(root.blob.extracting(1..<3))
+      RoundTripTests.fill(root.any.initStruct(Tree.self))
+      root.any.set(root.any.asReader)
+      let inner = root.any.asStruct(Tree.self)
+      inner.any.initStruct(Leaf.self).label = "part"
+      root.any.set(inner.any.asReader)
+    }
+    #expect(message.failure == nil)
+    try message.read { root in
+      let blob = try root.blob
+      #expect(blob.bytes == [2, 3])
+      #expect(try root.any.asStruct(Leaf.self).label == "part")
+    }
+  }
+
   @Test("a chain of 100,000 structs is built, copied and erased without recursion")
   func longChain() throws {
     var message = try MessageBuilder(AnyStruct.self)

@@ -137,21 +137,31 @@ extension ListView {
 }
 
 extension PointerView {
-  /// Lets the pointer, in a message under construction, point to a copy of what `source` points to.
+  /// Lets the pointer, in a message under construction, point to a copy of what `source` points to, even if that is a part
+  /// of what it points to now. On failure, which is recorded, what was copied so far may be there.
   @usableFromInline @inline(never)
   func copy(from source: PointerView) {
     do {
-      try ObjectCopier.copy(source, to: self)
+      if isNull { return try ObjectCopier.copy(source, to: self) }
+      try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(source, to: target) }
     } catch {
       fail(error)
     }
   }
 
-  /// Lets the pointer, in a message under construction, point to a copy of `source`.
+  /// Lets the pointer, in a message under construction, point to a copy of `source`, even if that is a part of what it points
+  /// to now. On failure, which is recorded, what was copied so far may be there.
   @usableFromInline @inline(never)
   func copy(from source: StructView) {
+    let size = StructSize(dataWords: 0, pointers: 0)
     do {
-      _ = try ObjectCopier.copy(source, to: self, size: StructSize(dataWords: 0, pointers: 0))
+      if isNull {
+        _ = try ObjectCopier.copy(source, to: self, size: size)
+      } else {
+        _ = try replacing { (target) throws(CapnProtoError) in
+          try ObjectCopier.copy(source, to: target, size: size)
+        }
+      }
     } catch {
       fail(error)
     }

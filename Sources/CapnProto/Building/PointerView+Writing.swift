@@ -66,16 +66,23 @@ extension PointerView {
     return void(layout, count: count)
   }
 
-  /// Reserves room for a list of `byteCount` bytes after erasing what was pointed to; nil on failure, which is recorded.
+  /// Reserves room for a list of `byteCount` bytes; nil on failure, which is recorded.
   @inlinable
   func reserveBytes(_ byteCount: Int) -> Reservation? {
     guard unsafe location != nil else { return nil }
-    if !isNull { erase() }
     guard byteCount >= 0, byteCount <= WirePointer.maximumListCount else {
       _ = refuseList(ElementLayout(.byte), count: byteCount)
       return nil
     }
     return reserve((byteCount &+ 7) &>> 3)
+  }
+
+  /// Erases what was pointed to and points to the blob in `reservation`. The old object goes only now, since the new one may
+  /// have been copied from it.
+  @inlinable
+  func replace(with tag: WirePointer, in reservation: Reservation) {
+    if !isNull { erase() }
+    commit(tag, to: reservation)
   }
 
   /// Points to a copy of `bytes`, followed by `terminator` zero bytes.
@@ -90,12 +97,14 @@ extension PointerView {
     if let source = bytes.baseAddress {
       unsafe reservation.start.copyMemory(from: source, byteCount: bytes.count)
     }
-    commit(.list(offset: 0, elementSize: .byte, count: count), to: reservation)
+    replace(with: .list(offset: 0, elementSize: .byte, count: count), in: reservation)
   }
 
   /// Points to a copy of `text`.
   @inlinable
   func setText(_ text: String) {
+    // A string is never a part of the message, so that what it replaces can go at once.
+    if !isNull { erase() }
     var text = text
     text.withUTF8 { unsafe setBytes(UnsafeRawBufferPointer($0), terminator: 1) }
   }
@@ -106,7 +115,7 @@ extension PointerView {
   func initBytes(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
     guard let reservation = reserveBytes(byteCount) else { return unsafe standIn(byteCount) }
     reservation.zero()
-    commit(.list(offset: 0, elementSize: .byte, count: byteCount), to: reservation)
+    replace(with: .list(offset: 0, elementSize: .byte, count: byteCount), in: reservation)
     return unsafe UnsafeMutableRawBufferPointer(start: reservation.start, count: byteCount)
   }
 
@@ -135,6 +144,7 @@ extension PointerView {
       try fill(&output)
     } catch {
       reservation.cancel()
+      if !isNull { erase() }
       throw error
     }
     let count = unsafe output.finalize(for: buffer)
@@ -143,6 +153,6 @@ extension PointerView {
       unsafe (reservation.start + count).initializeMemory(as: UInt8.self, repeating: 0, count: padding)
     }
     reservation.shorten(toWords: (count &+ 7) &>> 3)
-    commit(.list(offset: 0, elementSize: .byte, count: count), to: reservation)
+    replace(with: .list(offset: 0, elementSize: .byte, count: count), in: reservation)
   }
 }
