@@ -36,6 +36,29 @@ import Testing
     }
   }
 
+  @Test("loses no wake-up, whoever gives it work, and whenever")
+  func wakeUps() async throws {
+    try await withReactor { reactor in
+      let workers = try (UInt64(0)..<3).map { seed in
+        try WorkerThread(name: "giver") {
+          var random = SeededGenerator(seed: seed)
+          guard let gate = try? Gate() else { return }
+          // Each round waits for the answer, so that the reactor falls asleep between them, at all moments.
+          for _ in 0..<3000 {
+            if Bool.random(using: &random) {
+              reactor.perform { gate.open() }
+            } else {
+              reactor.schedule(at: .now) { gate.open() }
+            }
+            try? gate.pass()
+            for _ in 0..<Int.random(in: 0..<50, using: &random) { _ = random.next() }
+          }
+        }
+      }
+      workers.forEach { $0.join() }
+    }
+  }
+
   @Test("runs timers by deadline, and none that was cancelled")
   func timers() async throws {
     try await withReactor { reactor in

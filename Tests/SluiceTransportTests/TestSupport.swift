@@ -94,7 +94,7 @@ final class TemporaryDirectory {
   deinit { try? FileSystem.removeTree(path) }
 }
 
-/// Lets a thread wait for another one.
+/// Lets a thread wait for another one, as often as it opens.
 final class Gate: Sendable {
   private let counter: EventCounter
 
@@ -106,6 +106,7 @@ final class Gate: Sendable {
   func pass(_ location: SourceLocation = #_sourceLocation) throws {
     let events = try Poll.wait(for: counter.descriptor, .readable, deadline: patience())
     #expect(!events.isEmpty, "nothing happened", sourceLocation: location)
+    counter.reset()
   }
 }
 
