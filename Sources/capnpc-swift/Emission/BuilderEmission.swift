@@ -234,7 +234,7 @@ extension Generator {
 
   /// Statements that set every field of a group to its default, groups and unions inside included.
   private func clearing(_ id: UInt64, in scope: SchemaNode) throws(GeneratorError) -> [String] {
-    let node = try self.node(id, for: scope.displayName)
+    let node = try self.node(id, in: scope)
     guard case .structure(let structure) = node.kind else { return [] }
     var statements: [String] = []
     if structure.discriminantCount > 0 {

@@ -29,7 +29,7 @@ struct Generator {
   func emitDeclaration(
     _ nested: SchemaNode.Nested, in scope: SchemaNode, isTopLevel: Bool, to writer: inout SourceWriter
   ) throws(GeneratorError) {
-    let node = try self.node(nested.id, for: scope.displayName)
+    let node = try self.node(nested.id, in: scope)
     switch node.kind {
     case .structure(let structure):
       writer.line()
@@ -46,6 +46,15 @@ struct Generator {
     case .annotation, .file:
       break
     }
+  }
+
+  /// A node that is declared in `scope`. As every node has one scope, descending like this ends, whatever the request says.
+  func node(_ id: UInt64, in scope: SchemaNode) throws(GeneratorError) -> SchemaNode {
+    let node = try self.node(id, for: scope.displayName)
+    guard node.scopeID == scope.id else {
+      throw GeneratorError(declaration: scope.displayName, reason: "\(node.displayName) is not declared in it")
+    }
+    return node
   }
 
   /// A node that must be in the request.
@@ -91,14 +100,14 @@ struct Generator {
       for field in structure.fields {
         switch field.kind {
         case .slot(let slot): add(slot.type)
-        case .group(let id): used.formUnion(try typesUsed(in: self.node(id, for: node.displayName)))
+        case .group(let id): used.formUnion(try typesUsed(in: self.node(id, in: node)))
         }
       }
     case .constant(let type, _): add(type)
     default: break
     }
     for nested in node.nested {
-      used.formUnion(try typesUsed(in: self.node(nested.id, for: node.displayName)))
+      used.formUnion(try typesUsed(in: self.node(nested.id, in: node)))
     }
     return used
   }

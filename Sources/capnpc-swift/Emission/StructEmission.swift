@@ -22,7 +22,7 @@ extension Generator {
       }
       for field in structure.fieldsInSourceOrder {
         guard case .group(let id) = field.kind else { continue }
-        let group = try self.node(id, for: node.displayName)
+        let group = try self.node(id, in: node)
         guard case .structure(let layout) = group.kind else {
           throw GeneratorError(declaration: group.displayName, reason: "the node of a group is not a struct")
         }

@@ -71,11 +71,11 @@ struct TypeNames {
       while taken[name] != nil || path.contains(name) { name += "_" }
       return name
     }
-    for nested in scope.nested where schema.nodes[nested.id]?.isType == true {
+    for nested in scope.nested where isType(nested.id, in: scope) {
       taken[free(SwiftName.type(nested.name))] = nested.id
     }
     let visible = visible.union(taken.keys).union(path)
-    for (fieldName, id) in groupFields(of: scope) where schema.nodes[id]?.isType == true {
+    for (fieldName, id) in groupFields(of: scope) where isType(id, in: scope) {
       let name = SwiftName.type(fieldName)
       taken[free(visible.contains(name) ? name + "Group" : name)] = id
     }
@@ -86,6 +86,11 @@ struct TypeNames {
       if !path.isEmpty { parents[id] = scope.id }
       if let node = schema.nodes[id] { addTypes(in: node, fileID: fileID, path: path + [name], visible: visible) }
     }
+  }
+
+  private func isType(_ id: UInt64, in scope: SchemaNode) -> Bool {
+    guard let node = schema.nodes[id] else { return false }
+    return node.isType && node.scopeID == scope.id
   }
 
   private func groupFields(of node: SchemaNode) -> [(name: String, id: UInt64)] {
