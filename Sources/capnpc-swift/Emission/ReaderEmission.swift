@@ -103,7 +103,7 @@ extension Generator {
     "raw.load(\(names.standard("UInt16")).self, at: \(structure.discriminantOffset))"
   }
 
-  /// The error type of accessors, qualified when a schema has a type of that name.
+  /// The error type of accessors. It needs no qualification, for `SwiftName` gives no type that name.
   var errorType: String { "CapnProtoError" }
 
   /// Emits `enum Which` and the property `which`.

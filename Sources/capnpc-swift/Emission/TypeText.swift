@@ -34,7 +34,7 @@ extension Generator {
     }
   }
 
-  /// Generic types come with their own issue of the language; until then they are refused, never generated half.
+  /// Generic types are refused as a whole: half of one would be wrong code.
   func unsupportedGenerics(in scope: SchemaNode) -> GeneratorError {
     GeneratorError(declaration: scope.displayName, reason: "generic types and type parameters are not supported")
   }
