@@ -19,7 +19,7 @@ final class TemporaryDirectory {
   deinit { try? FileSystem.removeTree(path) }
 }
 
-/// A child process that waits until its standard input ends.
+/// A child process that runs until it is killed.
 func spawnWaitingChild() throws -> ProcessHandle {
   var pid = pid_t()
   let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("1000"), nil]
@@ -47,8 +47,6 @@ extension UnixSocket {
     return received.map { (Array(bytes.prefix($0.byteCount)), $0) }
   }
 }
-
-func openDescriptorCount() throws -> Int { try FileSystem.entries(of: "/proc/self/fd").count }
 
 /// Holds `environ` for posix_spawn, which Swift sees as a mutable global.
 nonisolated(unsafe) private let environ = Glibc.environ
