@@ -52,7 +52,7 @@ struct Layer: Sendable {
     Layer(
       "SluiceSession", in: "Sources/SluiceSession",
       own: ["SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem"],
-      foreign: ["SystemPackage", "Logging"]),
+      foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(
       "Sluice", in: "Sources/Sluice",
       own: ["SluiceSession", "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSystem", "CapnProto"]),

@@ -16,7 +16,13 @@ enum SwiftScanner {
       position = min(position + count, bytes.count)
     }
 
+    let beginnings: Set<UInt8> = [UInt8(ascii: "/"), UInt8(ascii: "\""), UInt8(ascii: "#")]
     while position < bytes.count {
+      guard beginnings.contains(bytes[position]) else {
+        code.append(bytes[position])
+        position += 1
+        continue
+      }
       if at("//") {
         while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { skip(1) }
       } else if at("/*") {
