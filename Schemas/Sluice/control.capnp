@@ -113,7 +113,8 @@ enum RefusalReason {
 }
 
 struct OpenChannel {
-  # Asks for a channel. Its lane may carry frames towards the opener as soon as the other end accepts.
+  # Asks for a channel, which is answered with `channelOpened` or `channelRefused`; without an answer at most 1,024 may be
+  # asked for. Its lane may carry frames towards the opener as soon as the other end accepts.
 
   lane @0 :UInt32;
   # Chosen by the opener, counting upwards: the client's are even, from 2; the server's odd, from 1. Never used twice.

@@ -47,8 +47,8 @@ package final class Carrier: Sendable {
   private let unclaimedHandles = Mutex<[UInt32: [Handle]]>([:])
   private let lastTicket = Atomic<UInt32>(0)
 
-  /// Most messages whose handles may wait for their envelope.
-  private static let unclaimedLimit = 4096
+  /// Most handles that may wait for their envelopes. They fill this process's descriptor table.
+  private static let unclaimedLimit = 1024
 
   private struct WeakControl {
     weak var control: (any CarrierControl)?
@@ -114,16 +114,16 @@ package final class Carrier: Sendable {
     let memory = try memory(of: message)
     let placed = memory.placed
     var envelope = Envelope(kind: kind, correlation: correlation)
-    for (index, piece) in placed.prefix(message.segmentCount).enumerated() {
-      let id = lender.identify(piece.segment) { id in
-        attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
+    do throws(LeaseError) {
+      for (index, piece) in placed.prefix(message.segmentCount).enumerated() {
+        let id = try lender.identify(piece.segment) { id in
+          attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
+        }
+        // Only the length is read: sound while `message` is borrowed.
+        let byteCount = unsafe message.segment(at: index).count
+        envelope.parts.append(
+          Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount)))
       }
-      // Only the length is read: sound while `message` is borrowed.
-      let byteCount = unsafe message.segment(at: index).count
-      envelope.parts.append(
-        Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount)))
-    }
-    do {
       envelope.lease = try lender.lend(memory)
     } catch {
       throw .tooManyLeases(error)
@@ -206,7 +206,8 @@ package final class Carrier: Sendable {
   /// Handles arrived ahead of their envelope; false when the other end broke the rules with them.
   package func handlesArrived(_ handles: [Handle], ticket: UInt32) -> Bool {
     unclaimedHandles.withLock { unclaimed in
-      guard unclaimed.count < Self.unclaimedLimit, unclaimed[ticket] == nil, !handles.isEmpty else { return false }
+      let count = unclaimed.values.reduce(handles.count) { $0 + $1.count }
+      guard count <= Self.unclaimedLimit, unclaimed[ticket] == nil, !handles.isEmpty else { return false }
       unclaimed[ticket] = handles
       return true
     }

@@ -29,6 +29,8 @@ public enum LeaseError: Error, Hashable, Sendable, CustomStringConvertible {
   case returnTableTooSmall(byteCount: Int, required: Int)
   /// The borrower's segment could not be made.
   case segment(SegmentError)
+  /// The borrower maps as many segments of this owner as it may. Send fewer, larger messages, or open another session.
+  case tooManySegments(limit: Int)
 
   /// What happened, with the limit.
   public var description: String {
@@ -39,6 +41,7 @@ public enum LeaseError: Error, Hashable, Sendable, CustomStringConvertible {
     case .returnTableTooSmall(let byteCount, let required):
       "the return table's segment has \(byteCount) bytes where \(required) are needed"
     case .segment(let error): "no segment for the return table: \(error)"
+    case .tooManySegments(let limit): "the borrower maps \(limit) segments, as many as it may"
     }
   }
 }

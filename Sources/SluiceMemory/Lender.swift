@@ -27,11 +27,16 @@ public final class Lender<Loan: Sendable>: Sendable {
 
   /// The id under which the borrower knows `segment`. The first time, `announce` tells the borrower, before anybody else
   /// can use the id.
-  public func identify<E: Error>(_ segment: Segment, announce: (UInt32) throws(E) -> Void) throws(E) -> UInt32 {
-    try books.withLock { books throws(E) in
+  ///
+  /// - Throws: `LeaseError` when the borrower maps as many segments as it may.
+  public func identify(_ segment: Segment, announce: (UInt32) -> Void) throws(LeaseError) -> UInt32 {
+    try books.withLock { books throws(LeaseError) in
       if let known = books.announced[ObjectIdentifier(segment)] { return known.id }
+      guard books.announced.count < Borrower.segmentCountLimit else {
+        throw .tooManySegments(limit: Borrower.segmentCountLimit)
+      }
       let id = UInt32(books.announced.count)
-      try announce(id)
+      announce(id)
       books.announced[ObjectIdentifier(segment)] = Announced(segment: segment, id: id)
       return id
     }

@@ -51,6 +51,9 @@ final class ControlConnection: Sendable {
 
   // MARK: Sending
 
+  /// How many messages wait for the other end to read.
+  var unsentCount: Int { state.withLock { $0.unsent.count } }
+
   /// Sends, now or as soon as there is room. After the end, nothing.
   func send(_ control: Control, handles: [Handle] = []) {
     let bytes: [UInt8]

@@ -33,6 +33,9 @@ struct IncomingChannels {
     return queue(rootTypeID: opening.rootTypeID).deliver(opening)
   }
 
+  /// How many wait.
+  var count: Int { queues.values.reduce(0) { $0 + $1.count } }
+
   /// Takes all that wait.
   func removeAll() -> [Control.ChannelOpening] {
     queues.values.flatMap { $0.removeAll() }

@@ -17,7 +17,7 @@ struct Rendezvous: ~Copyable {
 
   static func socket(in folder: FilePath) -> FilePath { folder.appending("socket") }
 
-  /// Takes a server's place: the folder is ours alone, without leftovers, until ``leave()``.
+  /// Takes a server's place: the folder is ours alone, without leftovers, as long as this value lives.
   init(of app: ServerApp) throws(SessionError) {
     try AppName.check(app.name)
     let directory = RuntimeDirectory(for: app)
@@ -79,8 +79,8 @@ struct Rendezvous: ~Copyable {
     }
   }
 
-  /// Removes the folder and gives up the place.
-  consuming func leave() {
+  /// Removes the folder, and then gives up the place.
+  deinit {
     // What cannot be removed is removed by the next server.
     for name in ["socket", "description", "lock"] { _ = try? FileSystem.removeFile(folder.appending(name)) }
     _ = try? FileSystem.removeDirectory(folder)
@@ -90,9 +90,9 @@ struct Rendezvous: ~Copyable {
   static func removeLeftovers(of app: ServerApp) {
     let folder = RuntimeDirectory(for: app).folder(of: app)
     guard (try? FileSystem.status(of: folder.appending("lock"))) != nil,
-      (try? RuntimeDirectory.verify(folder)) != nil,
-      let leftover = try? Rendezvous(of: app)
+      (try? RuntimeDirectory.verify(folder)) != nil
     else { return }
-    leftover.leave()
+    // Taken and given up at once, if nobody else has it.
+    _ = try? Rendezvous(of: app)
   }
 }

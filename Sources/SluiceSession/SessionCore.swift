@@ -40,6 +40,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var lanes: LaneNumbers
     var channels: [UInt32: ChannelCore] = [:]
     var opening: [UInt32: PendingChannel] = [:]
+    /// Who waits until the other end has answered some of `opening`.
+    var openingWaiters: [OneShot<Bool>] = []
     var incoming = IncomingChannels()
     var borrowedSegments: [SegmentInfo] = []
     var watches: [Registration] = []
@@ -55,6 +57,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   private static let patience = Duration.seconds(1)
   /// Most channels that may be open at once.
   static let channelLimit = 131_072
+  /// Most channels that one end may have asked for without an answer. Its receiver holds it to that.
+  static let openingLimit = 1024
 
   let parts: Parts
   /// Fulfilled when the session has ended, after all that was pending has failed.
@@ -138,69 +142,100 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   // MARK: Opening channels
 
   /// Opens a channel; suspends until the other end has answered.
-  func open(_ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?) async throws(SessionError)
-    -> ChannelCore
-  {
-    let pending = try beginOpening(opening)
-    let timer = deadline.map { parts.reactor.schedule(at: $0) { pending.opening.fulfill(.failure(.timedOut)) } }
-    defer { timer?.cancel() }
-    return try opened(pending, await pending.opening.wait(onCancel: .failure(.cancelled)))
+  func open(
+    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
+  ) async throws(SessionError) -> ChannelCore {
+    while true {
+      switch try beginOpening(opening) {
+      case .busy(let signal):
+        let timer = deadline.map { parts.reactor.schedule(at: $0) { signal.fulfill(false) } }
+        let isWorthwhile = await signal.wait(onCancel: false)
+        timer?.cancel()
+        guard isWorthwhile else { throw Task.isCancelled ? .cancelled : .timedOut }
+      case .begun(let pending):
+        let timer = deadline.map { parts.reactor.schedule(at: $0) { pending.opening.fulfill(.failure(.timedOut)) } }
+        defer { timer?.cancel() }
+        return try opened(pending, await pending.opening.wait(onCancel: .failure(.cancelled)))
+      }
+    }
   }
 
   /// As ``open(_:deadline:)``, but blocks the thread.
-  func openSync(_ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?) throws(SessionError)
-    -> ChannelCore
-  {
-    let pending = try beginOpening(opening)
-    return try opened(pending, pending.opening.waitBlocking(deadline: deadline, onTimeout: .failure(.timedOut)))
+  func openSync(
+    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
+  ) throws(SessionError) -> ChannelCore {
+    while true {
+      switch try beginOpening(opening) {
+      case .busy(let signal):
+        guard signal.waitBlocking(deadline: deadline, onTimeout: false) else { throw .timedOut }
+      case .begun(let pending):
+        return try opened(pending, pending.opening.waitBlocking(deadline: deadline, onTimeout: .failure(.timedOut)))
+      }
+    }
   }
 
-  private func beginOpening(_ opening: Control.ChannelOpening) throws(SessionError) -> PendingChannel {
+  /// What became of an attempt to ask for a channel.
+  private enum Beginning {
+    case begun(PendingChannel)
+    /// As many were asked for as may; worth another attempt after the signal.
+    case busy(OneShot<Bool>)
+  }
+
+  private func beginOpening(_ opening: Control.ChannelOpening) throws(SessionError) -> Beginning {
     guard opening.metadata.count <= Session.metadataLimit else {
       throw .metadataTooLong(byteCount: opening.metadata.count, limit: Session.metadataLimit)
     }
     var opening = opening
-    let pending = try state.withLock { state throws(SessionError) in
+    let beginning = try state.withLock { state throws(SessionError) -> Beginning in
       if let end = state.end { throw .sessionEnded(end) }
+      guard state.opening.count < Self.openingLimit else {
+        let signal = OneShot<Bool>()
+        state.openingWaiters.append(signal)
+        return .busy(signal)
+      }
       guard state.channels.count + state.opening.count < Self.channelLimit, let lane = state.lanes.next() else {
         throw .tooManyChannels(limit: Self.channelLimit)
       }
       opening.lane = lane
       let pending = PendingChannel(core: makeChannel(lane), opening: Opening())
       state.opening[lane] = pending
-      return pending
+      return .begun(pending)
     }
-    parts.carrier.link.open(pending.core.lane, receiver: pending.core)
-    parts.control.send(.openChannel(opening))
-    return pending
+    if case .begun(let pending) = beginning {
+      parts.carrier.link.open(pending.core.lane, receiver: pending.core)
+      parts.control.send(.openChannel(opening))
+    }
+    return beginning
   }
 
   private func opened(_ pending: PendingChannel, _ answer: Result<Void, SessionError>) throws(SessionError)
     -> ChannelCore
   {
-    let lane = pending.core.lane
     switch answer {
     case .success:
       return pending.core
     case .failure(let error):
-      _ = state.withLock { $0.opening.removeValue(forKey: lane) }
+      // It still counts as asked for, until the other end has answered.
       pending.core.close()
       throw error
     }
   }
 
   private func peerAnswered(_ lane: UInt32, _ answer: Result<Void, SessionError>) {
-    let (isKnown, pending) = state.withLock { state -> (Bool, PendingChannel?) in
-      guard state.lanes.isOwn(lane) else { return (false, nil) }
-      guard let pending = state.opening.removeValue(forKey: lane) else { return (true, nil) }
+    let (pending, waiters) = state.withLock { state -> (PendingChannel?, [OneShot<Bool>]) in
+      guard let pending = state.opening.removeValue(forKey: lane) else { return (nil, []) }
       if case .success = answer { state.channels[lane] = pending.core }
-      return (true, pending)
+      defer { state.openingWaiters = [] }
+      return (pending, state.openingWaiters)
     }
-    guard isKnown else { return finish(.protocolViolation("an answer about lane \(lane), which nobody asked to open")) }
-    if let pending, pending.opening.fulfill(answer) { return }
+    guard let pending else {
+      return finish(.protocolViolation("an answer about lane \(lane), which nobody asked to open"))
+    }
+    for waiter in waiters { waiter.fulfill(true) }
+    if pending.opening.fulfill(answer) { return }
     // Who asked has given up. What was opened is closed again.
     if case .success = answer { parts.carrier.link.refuse(lane) }
-    if pending != nil { laneForgotten(lane) }
+    laneForgotten(lane)
   }
 
   private func makeChannel(_ lane: UInt32) -> ChannelCore {
@@ -213,6 +248,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let verdict = state.withLock { state -> Result<Bool, SessionEnd> in
       guard state.lanes.peerOpened(opening.lane) else {
         return .failure(.protocolViolation("channel opened on lane \(opening.lane), out of order"))
+      }
+      guard state.incoming.count + parts.control.unsentCount < 2 * Self.openingLimit else {
+        return .failure(.protocolViolation("more than \(Self.openingLimit) channels asked for without an answer"))
       }
       guard state.end == nil, !state.isReleased, state.channels.count < Self.channelLimit else {
         return .success(false)
@@ -349,6 +387,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       pending.core.sessionEnded(end)
     }
     for channel in ended.channels.values { channel.sessionEnded(end) }
+    for waiter in ended.openingWaiters { waiter.fulfill(true) }  // they try again, and learn of the end
     parts.carrier.link.end()
     parts.control.close()
     parts.carrier.borrower.end()

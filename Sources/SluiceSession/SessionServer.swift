@@ -121,7 +121,7 @@ public final class SessionServer: Sendable {
     let (registration, connections) = state.withLock { state -> (Registration?, [IncomingConnection]) in
       state.isShutDown = true
       // First the folder: from here on, another server may start.
-      if let rendezvous = state.rendezvous.take() { rendezvous.leave() }
+      state.rendezvous = nil
       defer {
         state.registration = nil
         state.connections = [:]
