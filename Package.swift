@@ -99,6 +99,8 @@ let package = Package(
     .testTarget(
       name: "SluiceSessionTests",
       dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system], swiftSettings: base),
-    .testTarget(name: "PerfDemoTests", dependencies: ["Sluice", "perf_demo", subprocess, system], swiftSettings: base),
+    .testTarget(
+      name: "PerfDemoTests", dependencies: ["Sluice", "PerfDemoSchema", "perf_demo", subprocess, system],
+      swiftSettings: base),
   ]
 )
