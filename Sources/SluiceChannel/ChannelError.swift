@@ -4,7 +4,7 @@ import SluiceSystem
 import SluiceTransport
 
 /// Why an exchange on a channel, or the channel itself, failed.
-public enum ChannelError: Error, Sendable {
+public enum ChannelError: Error, Sendable, CustomStringConvertible {
   /// The deadline passed first. A response that comes later is dropped and counted; the channel works on.
   case timedOut
   /// The task was cancelled first. As for ``timedOut``.
@@ -29,10 +29,27 @@ public enum ChannelError: Error, Sendable {
   case tooManyHandles(Int, limit: Int)
   /// The request was answered before.
   case alreadyAnswered
-  /// The arena could not be created.
-  case arena(ArenaError)
   /// The transport failed.
   case transport(TransportError)
+
+  /// One line for people.
+  public var description: String {
+    switch self {
+    case .timedOut: "the deadline passed"
+    case .cancelled: "the task was cancelled"
+    case .failed(let code, let text): "the other end answered with failure \(code): \(text)"
+    case .closed: "the channel is closed"
+    case .sessionEnded(let end): "the session has ended: \(end)"
+    case .invalidMessage(let error): "the message could not be built: \(error)"
+    case .outOfMemory(let error): "no room for the message: \(error)"
+    case .tooManyLeases(let error): "the message cannot be lent: \(error)"
+    case .tooManyRequests(let limit): "\(limit) requests wait for their response, as many as may"
+    case .tooManySegments(let count, let limit): "the message has \(count) segments; at most \(limit) are allowed"
+    case .tooManyHandles(let count, let limit): "\(count) handles with one message; at most \(limit) are allowed"
+    case .alreadyAnswered: "the request was answered before"
+    case .transport(let error): "\(error)"
+    }
+  }
 }
 
 /// Codes of failures that Sluice itself answers with. An application's own codes are below ``firstReserved``.
@@ -46,7 +63,7 @@ public enum ChannelFailureCode {
 }
 
 /// Why a session ended. Whatever was pending failed with this before.
-public enum SessionEnd: Error, Sendable, Hashable {
+public enum SessionEnd: Error, Sendable, Hashable, CustomStringConvertible {
   /// This end closed it.
   case closed
   /// The other end closed it, in order; it may say why.
@@ -59,4 +76,16 @@ public enum SessionEnd: Error, Sendable, Hashable {
   case protocolViolation(String)
   /// This end could not go on: what failed.
   case failed(String)
+
+  /// One line for people.
+  public var description: String {
+    switch self {
+    case .closed: "closed at this end"
+    case .closedByPeer(let reason): reason.isEmpty ? "closed by the other end" : "closed by the other end: \(reason)"
+    case .peerDied(let pid): "process \(pid) died"
+    case .connectionLost: "the other end went without a word"
+    case .protocolViolation(let what): "the other end broke the protocol: \(what)"
+    case .failed(let what): what
+    }
+  }
 }

@@ -37,10 +37,14 @@ public final class Borrower: Sendable {
 
   /// A checked run of bytes in an announced segment; nil while no segment of that id was announced.
   ///
-  /// - Throws: ``BorrowError/outOfBounds(id:offset:byteCount:segmentByteCount:)``.
+  /// - Throws: ``BorrowError/outOfBounds(id:offset:byteCount:segmentByteCount:)``; for an id that can never be announced,
+  ///   ``BorrowError/noSuchSegment(_:)``.
   public func bytes(in id: UInt32, offset: UInt64, byteCount: UInt64) throws(BorrowError) -> BorrowedBytes? {
     let segment = segments.withLock { Int(id) < $0.count ? $0[Int(id)] : nil }
-    guard let segment else { return nil }
+    guard let segment else {
+      guard id < Self.segmentCountLimit else { throw .noSuchSegment(id) }
+      return nil
+    }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)
     guard !overflow, end <= UInt64(segment.byteCount) else {
       throw .outOfBounds(id: id, offset: offset, byteCount: byteCount, segmentByteCount: segment.byteCount)
@@ -97,6 +101,8 @@ public enum BorrowError: Error, Sendable, Hashable {
   case tooManySegments(limit: Int)
   /// Segment ids must count up.
   case segmentOutOfOrder(id: UInt32, expected: Int)
+  /// A segment id beyond all that may be announced.
+  case noSuchSegment(UInt32)
   /// A run of bytes that leaves its segment.
   case outOfBounds(id: UInt32, offset: UInt64, byteCount: UInt64, segmentByteCount: Int)
   /// A lease that has no slot in the return table.

@@ -45,7 +45,7 @@ import Testing
         #expect(session.statistics.messagesReceived == 100)
         #expect(session.statistics.messagesCopied == 0)
         session.close()
-        try await peer.line("ended closedByPeer")
+        try await peer.line("ended closed by the other end")
       }
       #expect(status == .exited(0))
     }

@@ -85,18 +85,31 @@ package final class Link: Sendable {
   private let window: UInt32
   private let state = Mutex(State())
   /// A frame that waits for the control socket. Touched by the reactor's thread only, under this lock for the compiler.
-  private let parked = Mutex<[UInt8]?>(nil)
+  private let parked = Mutex<Parked?>(nil)
+  private let parkingPatience: Duration
   private let owner = Mutex(WeakOwner())
+
+  private struct Parked {
+    let frame: [UInt8]
+    /// Ends the link when the control socket does not bring what the frame needs.
+    let timer: ScheduledAction
+  }
 
   private struct WeakOwner {
     weak var owner: (any LinkOwner)?
   }
 
   /// A link over `transport`; each lane may have `window` charged frames under way in each direction.
-  package init(over transport: any Transport, reactor: Reactor, window: UInt32) {
+  ///
+  /// - Parameter parkingPatience: How long a frame waits for what it needs from the control socket. That was sent before
+  ///   the frame; it is late only when the other end is stopped, or its control socket full.
+  package init(
+    over transport: any Transport, reactor: Reactor, window: UInt32, parkingPatience: Duration = .seconds(10)
+  ) {
     self.transport = transport
     self.reactor = reactor
     self.window = window
+    self.parkingPatience = parkingPatience
   }
 
   /// Begins to deliver frames.
@@ -139,6 +152,7 @@ package final class Link: Sendable {
     }
     ended.reading?.cancel()
     ended.writing?.cancel()
+    parked.withLock { $0 }?.timer.cancel()
     for waiter in ended.roomWaiters { waiter.fulfill(false) }
     for lane in ended.lanes.values {
       for waiter in lane.creditWaiters { waiter.fulfill(false) }
@@ -320,20 +334,22 @@ package final class Link: Sendable {
 
   private func park(_ frame: RawSpan) {
     let copy = frame.copied()
-    parked.withLock { $0 = copy }
+    let timer = reactor.schedule(at: .now.advanced(by: parkingPatience)) { [weak self] in
+      self?.finish(.violation("a message that names a segment or handles that never came"))
+    }
+    parked.withLock { $0 = Parked(frame: copy, timer: timer) }
     watchForFrames([])
   }
 
   /// The control socket brought something: delivers the parked frame, if there is one, and goes on.
   package func resumeDelivery() {
-    guard let frame = parked.withLock({ $0 }) else { return }
+    guard let waiting = parked.withLock({ $0 }) else { return }
     // Sound: bytes have no padding.
-    switch deliver(unsafe frame.span.bytes) {
-    case .needsControl: return
-    case .violation(let what): return finish(.violation(what))
-    case .done: break
-    }
+    let delivery = deliver(unsafe waiting.frame.span.bytes)
+    if case .needsControl = delivery { return }
+    waiting.timer.cancel()
     parked.withLock { $0 = nil }
+    if case .violation(let what) = delivery { return finish(.violation(what)) }
     watchForFrames(.readable)
     drain()
   }
