@@ -42,6 +42,13 @@ struct ObjectCopier: ~Copyable {
     return copy
   }
 
+  /// Lets `target` point to a new list of the kind and with the content of `source`.
+  static func copy(_ source: ListView, to target: PointerView) throws(CapnProtoError) {
+    var copier = unsafe ObjectCopier(source: source.segment)
+    copier.copyList(source, to: target)
+    try copier.drain()
+  }
+
   private mutating func drain() throws(CapnProtoError) {
     while let next = pending.popLast(), !next.target.hasFailed { try follow(next.source, next.target) }
   }
@@ -71,6 +78,10 @@ struct ObjectCopier: ~Copyable {
   private mutating func copyList(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
     guard let list = try source.list(of: .void) else { return }
     try spend((Int(list.count) &* Int(list.stepBits) &+ 63) &>> 6, source)
+    copyList(list, to: target)
+  }
+
+  private mutating func copyList(_ list: ListView, to target: PointerView) {
     let layout = ElementLayout(list.elementSize, structSize: list.elementStructSize)
     let copy = target.initList(layout, count: Int(list.count))
     switch list.elementSize {
@@ -162,6 +173,17 @@ extension PointerView {
           try ObjectCopier.copy(source, to: target, size: size)
         }
       }
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// The same for a list.
+  @usableFromInline @inline(never)
+  func copy(from source: ListView) {
+    do {
+      if isNull { return try ObjectCopier.copy(source, to: self) }
+      try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(source, to: target) }
     } catch {
       fail(error)
     }

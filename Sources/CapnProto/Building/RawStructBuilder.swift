@@ -176,6 +176,12 @@ public struct RawStructBuilder: ~Escapable {
     view.pointer(index).copy(from: source.view)
   }
 
+  /// Copies `source`, all that it owns included, into the message.
+  @inlinable
+  public func setList<Element: ListElement & ~Escapable>(_ source: ListReader<Element>, at index: Int) {
+    view.pointer(index).copy(from: source.view)
+  }
+
   /// The list at pointer `index`, without elements if the pointer is null.
   @inlinable @_lifetime(copy self)
   public func list<Element: ListBuilderElement & ~Escapable>(
