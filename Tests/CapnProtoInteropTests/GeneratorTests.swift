@@ -82,14 +82,6 @@ import Testing
     #expect(outcome.errors.contains("user.capnp:User.box: error: generic types"))
   }
 
-  @Test("constants of unsupported types are refused by name")
-  func constants() async throws {
-    let schema = try directory.write("@0xbf5147cbbecf40c4;\nconst list :List(Int8) = [1];\n", to: "list.capnp")
-    let outcome = try await compile(["--src-prefix=\(directory.url.path)", schema])
-    #expect(!outcome.status.isSuccess)
-    #expect(outcome.errors.contains("list.capnp:list: error: constants of list, struct and pointer types"))
-  }
-
   @Test("a hidden name is refused when no module is known to qualify it with")
   func hiddenName() async throws {
     let outcome = try await compile(["--src-prefix=\(Tool.schema(""))", Tool.schema("names.capnp")])

@@ -21,6 +21,9 @@ extension Generator {
         case .slot(let slot): try emitSlot(slot, at: place, to: &writer)
         }
       }
+      if structure.discriminantCount > 0 {
+        try emitWhich(of: structure, .builder, node: node, to: &writer)
+      }
     }
   }
 
@@ -50,8 +53,15 @@ extension Generator {
 
   /// A void field has nothing to write, but as a member of a union it can be chosen.
   private func emitVoid(at place: BuilderPlace, to writer: inout SourceWriter) {
-    guard let choose = choose(place) else { return }
     emitHead(place, to: &writer)
+    guard let choose = choose(place) else {
+      let void = names.standard("Void")
+      writer.open("@inlinable public var \(place.members.property(place.field)): \(void)")
+      writer.line("get { () }")
+      writer.line("nonmutating set {}")
+      writer.close()
+      return
+    }
     writer.line("@inlinable public func \(place.members.derived("set", place.field))() { \(choose) }")
   }
 
@@ -60,17 +70,16 @@ extension Generator {
   ) throws(GeneratorError) {
     emitHead(place, to: &writer)
     emitVariable(
-      place, type: try text(of: slot.type, .builder, in: place.node), getter: try loadScalar(slot, in: place.node),
+      place, type: try text(of: slot.type, .builder, in: place.node), getter: try view(slot, place),
       setter: try storeScalar("newValue", slot, in: place.node), to: &writer)
   }
 
   private func emitText(
     _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
   ) throws(GeneratorError) {
-    let value = textDefault(slot).map { ", default: \($0)" } ?? ""
     emitHead(place, to: &writer)
     emitVariable(
-      place, type: names.standard("String"), getter: "raw.text(at: \(slot.offset)\(value))",
+      place, type: names.standard("String"), getter: try view(slot, place),
       setter: "raw.setText(newValue, at: \(slot.offset))", to: &writer)
   }
 
@@ -82,8 +91,7 @@ extension Generator {
     let new = place.members.derived("init", field)
     let bytes = "[\(names.standard("UInt8"))]"
     emitHead(place, to: &writer)
-    emitView(
-      place, type: names.standard("RawSpan"), "raw.data(at: \(slot.offset)\(storedDefault(slot, field)))", to: &writer)
+    emitView(place, type: names.standard("RawSpan"), try view(slot, place), to: &writer)
     for type in [names.standard("RawSpan"), bytes] {
       writer.line()
       writer.line("/// Sets `\(field.name)` to a copy of `bytes`.")
@@ -107,47 +115,64 @@ extension Generator {
   ) throws(GeneratorError) {
     let type = try text(of: slot.type, .builder, in: place.node)
     emitHead(place, to: &writer)
-    emitView(place, type: type, "raw.list(at: \(slot.offset)\(storedDefault(slot, place.field)))", to: &writer)
+    emitView(place, type: type, try view(slot, place), to: &writer)
     writer.line()
     writer.line("/// Sets `\(place.field.name)` to a new list of `count` elements, all zero or empty.")
     emitFunction(
       "\(place.members.derived("init", place.field))(_ count: \(names.standard("Int"))) -> \(type)", place,
       ["return raw.initList(at: \(slot.offset), count: count)"], isView: true, to: &writer)
+    try emitCopyingSetter(
+      slot, at: place, what: "list", ["raw.setList(value, at: \(slot.offset))"], to: &writer)
+  }
+
+  /// A method that sets the field to a deep copy.
+  private func emitCopyingSetter(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, what: String, _ statements: [String],
+    to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    writer.line()
+    writer.line("/// Sets `\(place.field.name)` to a copy of a \(what), with all that it refers to.")
+    let type = try text(of: slot.type, .reader, in: place.node)
+    emitFunction(
+      "\(place.members.derived("set", place.field))(_ value: \(type))", place, statements, to: &writer)
+  }
+
+  /// The expression with which a builder's property looks at its slot.
+  private func view(_ slot: SchemaField.Slot, _ place: BuilderPlace) throws(GeneratorError) -> String {
+    try view(slot, of: place.field, in: place.node)
   }
 
   private func emitStruct(
     _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
   ) throws(GeneratorError) {
     let type = try text(of: slot.type, .builder, in: place.node)
-    let arguments = "at: \(slot.offset), size: \(type).size"
     emitHead(place, to: &writer)
-    emitView(
-      place, type: type, "\(type)(raw.structure(\(arguments)\(storedDefault(slot, place.field))))", to: &writer)
+    emitView(place, type: type, try view(slot, place), to: &writer)
     writer.line()
     writer.line("/// Sets `\(place.field.name)` to a new struct with every field at its default.")
     emitFunction(
       "\(place.members.derived("init", place.field))() -> \(type)", place,
-      ["return \(type)(raw.initStructure(\(arguments)))"], isView: true, to: &writer)
-    writer.line()
-    writer.line("/// Sets `\(place.field.name)` to a copy of a struct, with all that it refers to.")
-    emitFunction(
-      "\(place.members.derived("set", place.field))(_ value: \(try text(of: slot.type, .reader, in: place.node)))",
-      place, ["raw.setStructure(value.raw, at: \(slot.offset))"], to: &writer)
+      ["return \(type)(raw.initStructure(at: \(slot.offset), size: \(type).size))"], isView: true, to: &writer)
+    try emitCopyingSetter(
+      slot, at: place, what: "struct", ["raw.setStructure(value.raw, at: \(slot.offset))"], to: &writer)
   }
 
   private func emitPointer(
     _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
   ) throws(GeneratorError) {
     let type = try text(of: slot.type, .builder, in: place.node)
-    let get = "raw.pointer(at: \(slot.offset)\(storedDefault(slot, place.field)))"
+    let get = try view(slot, place)
     emitHead(place, to: &writer)
     emitView(place, type: type, get, to: &writer)
-    guard place.field.discriminant != nil else { return }
-    writer.line()
-    writer.line("/// Makes `\(place.field.name)`, a null pointer at first, the member of the union that is set.")
-    emitFunction(
-      "\(place.members.derived("init", place.field))() -> \(type)", place,
-      ["raw.clearPointer(at: \(slot.offset))", "return \(get)"], isView: true, to: &writer)
+    if place.field.discriminant != nil {
+      writer.line()
+      writer.line("/// Makes `\(place.field.name)`, a null pointer at first, the member of the union that is set.")
+      emitFunction(
+        "\(place.members.derived("init", place.field))() -> \(type)", place,
+        ["raw.clearPointer(at: \(slot.offset))", "return \(get)"], isView: true, to: &writer)
+    }
+    try emitCopyingSetter(
+      slot, at: place, what: "value", ["raw.pointer(at: \(slot.offset)).set(value)"], to: &writer)
   }
 
   private func emitGroup(

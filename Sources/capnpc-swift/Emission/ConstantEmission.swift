@@ -4,6 +4,7 @@ extension Generator {
     _ name: String, of type: FieldType, value: FieldValue, in node: SchemaNode, isTopLevel: Bool,
     to writer: inout SourceWriter
   ) throws(GeneratorError) {
+    let stored = "_\(name)Value"
     let name = SwiftName.constant(name)
     let keyword = isTopLevel ? "var" : "static var"
     let typeText = try text(of: type, .reader, in: node)
@@ -19,14 +20,28 @@ extension Generator {
     case .enumerant(let value): expression = try enumerant(value, of: type, in: node)
     case .data(let bytes):
       // An array, for a span would need an owner; stored, so that it is made once.
-      let stored = isTopLevel ? "let" : "static let"
+      let keyword = isTopLevel ? "let" : "static let"
       let list = bytes.map { "\($0)" }.joined(separator: ", ")
-      writer.line("public \(stored) \(name): [\(names.standard("UInt8"))] = [\(list)]")
+      writer.line("public \(keyword) \(name): [\(names.standard("UInt8"))] = [\(list)]")
       return
-    case .pointer:
-      throw GeneratorError(
-        declaration: node.displayName, reason: "constants of list, struct and pointer types are not supported")
+    case .pointer(let words):
+      writer.open("public \(keyword) \(name): \(typeText)")
+      writer.line("@_lifetime(immortal) get { \(try read(stored, as: type, in: node)) }")
+      writer.close()
+      writer.line()
+      emitStoredValue("private \(isTopLevel ? "let" : "static let") \(stored)", words: words ?? [0], to: &writer)
+      return
     }
     writer.line("@inlinable public \(keyword) \(name): \(typeText) { \(expression) }")
+  }
+
+  /// An expression that views the stored value of a constant as one of `type`.
+  private func read(_ stored: String, as type: FieldType, in node: SchemaNode) throws(GeneratorError) -> String {
+    switch type {
+    case .structure: "\(try text(of: type, .reader, in: node))(\(stored).structure)"
+    case .list: "\(stored).list()"
+    case .anyPointer, .interface: "\(stored).pointer"
+    default: throw GeneratorError(declaration: node.displayName, reason: "a pointer is the value of a scalar constant")
+    }
   }
 }

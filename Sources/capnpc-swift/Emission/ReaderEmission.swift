@@ -18,7 +18,7 @@ extension Generator {
         }
       }
       if structure.discriminantCount > 0 {
-        try emitWhich(of: structure, node: node, to: &writer)
+        try emitWhich(of: structure, .reader, node: node, to: &writer)
       }
     }
   }
@@ -105,50 +105,4 @@ extension Generator {
 
   /// The error type of accessors. It needs no qualification, for `SwiftName` gives no type that name.
   var errorType: String { "CapnProtoError" }
-
-  /// Emits `enum Which` and the property `which`.
-  private func emitWhich(
-    of structure: StructLayout, node: SchemaNode, to writer: inout SourceWriter
-  ) throws(GeneratorError) {
-    var cases: [(declaration: String, value: UInt16, result: String, documentation: String)] = []
-    for field in structure.unionMembers {
-      let name = SwiftName.enumCase(field.name)
-      let payload: (type: String, expression: String)?
-      switch field.kind {
-      case .group(let id):
-        let type = try names.reference(to: id, from: node) + ".Reader"
-        payload = (type, "\(type)(raw)")
-      case .slot(let slot) where slot.type == .void:
-        payload = nil
-      case .slot(let slot):
-        let read = try self.read(slot, of: field, in: node)
-        payload = (try text(of: slot.type, .reader, in: node), (read.isThrowing ? "try " : "") + read.expression)
-      }
-      cases.append(
-        (
-          name + (payload.map { "(\($0.type))" } ?? ""), field.discriminant ?? 0,
-          "." + name + (payload.map { "(\($0.expression))" } ?? ""), field.documentation
-        ))
-    }
-    writer.line()
-    writer.line("/// The members of the union.")
-    try writer.block("public enum Which: ~Escapable") { writer throws(GeneratorError) in
-      for entry in cases {
-        writer.documentation(entry.documentation)
-        writer.line("case \(entry.declaration)")
-      }
-      writer.line("/// A member that this schema has no name for.")
-      writer.line("case unknown(\(names.standard("UInt16")))")
-    }
-    writer.line()
-    writer.line("/// The member of the union that is set.")
-    try writer.block("@inlinable public var which: Which") { writer throws(GeneratorError) in
-      try writer.block("@_lifetime(copy self) get throws(\(errorType))") { writer throws(GeneratorError) in
-        writer.line("switch \(discriminant(of: structure)) {")
-        for entry in cases { writer.line("case \(entry.value): return \(entry.result)") }
-        writer.line("case let other: return .unknown(other)")
-        writer.line("}")
-      }
-    }
-  }
 }

@@ -31,6 +31,24 @@ extension Generator {
     }
   }
 
+  /// How a builder's property looks at its slot. A struct that is not there is created.
+  func view(_ slot: SchemaField.Slot, of field: SchemaField, in node: SchemaNode) throws(GeneratorError) -> String {
+    let place = "at: \(slot.offset)"
+    let value = storedDefault(slot, field)
+    switch slot.type {
+    case .void: return "()"
+    case .text: return "raw.text(\(place)\(textDefault(slot).map { ", default: \($0)" } ?? ""))"
+    case .data: return "raw.data(\(place)\(value))"
+    case .list: return "raw.list(\(place)\(value))"
+    case .structure:
+      let type = try text(of: slot.type, .builder, in: node)
+      return "\(type)(raw.structure(\(place), size: \(type).size\(value)))"
+    case .interface, .anyPointer: return "raw.pointer(\(place)\(value))"
+    case .parameter, .branded: throw unsupportedGenerics(in: node)
+    default: return try loadScalar(slot, in: node)
+    }
+  }
+
   /// An expression that loads a scalar or enum, from a reader or a builder alike.
   func loadScalar(_ slot: SchemaField.Slot, in node: SchemaNode) throws(GeneratorError) -> String {
     let value = try scalarDefault(slot, in: node).map { ", default: \($0)" } ?? ""

@@ -185,6 +185,11 @@ public enum Node: CapnProto.StructSchema {
       return raw.initList(at: 5, count: count)
     }
 
+    /// Sets `parameters` to a copy of a list, with all that it refers to.
+    @inlinable public func setParameters(_ value: CapnProto.ListReader<Node.Parameter.Reader>) {
+      raw.setList(value, at: 5)
+    }
+
     /// Whether `parameters` is set.
     @inlinable public var hasParameters: Bool { raw.hasPointer(at: 5) }
 
@@ -206,6 +211,11 @@ public enum Node: CapnProto.StructSchema {
       return raw.initList(at: 1, count: count)
     }
 
+    /// Sets `nestedNodes` to a copy of a list, with all that it refers to.
+    @inlinable public func setNestedNodes(_ value: CapnProto.ListReader<Node.NestedNode.Reader>) {
+      raw.setList(value, at: 1)
+    }
+
     /// Whether `nestedNodes` is set.
     @inlinable public var hasNestedNodes: Bool { raw.hasPointer(at: 1) }
 
@@ -218,6 +228,11 @@ public enum Node: CapnProto.StructSchema {
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
       return raw.initList(at: 2, count: count)
+    }
+
+    /// Sets `annotations` to a copy of a list, with all that it refers to.
+    @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
+      raw.setList(value, at: 2)
     }
 
     /// Whether `annotations` is set.
@@ -318,6 +333,33 @@ public enum Node: CapnProto.StructSchema {
       raw.storeBool(false, atBit: 122)
       raw.storeBool(false, atBit: 123)
       return Node.AnnotationGroup.Builder(raw)
+    }
+
+    /// The members of the union, for writing.
+    public enum Which: ~Escapable {
+      case file
+      case `struct`(Node.Struct.Builder)
+      case `enum`(Node.Enum.Builder)
+      case interface(Node.Interface.Builder)
+      case const(Node.Const.Builder)
+      case annotation(Node.AnnotationGroup.Builder)
+      /// A member that this schema has no name for.
+      case unknown(UInt16)
+    }
+
+    /// The member of the union that is set.
+    @inlinable public var which: Which {
+      @_lifetime(copy self) get {
+        switch raw.load(UInt16.self, at: 6) {
+        case 0: return .file
+        case 1: return .`struct`(Node.Struct.Builder(raw))
+        case 2: return .`enum`(Node.Enum.Builder(raw))
+        case 3: return .interface(Node.Interface.Builder(raw))
+        case 4: return .const(Node.Const.Builder(raw))
+        case 5: return .annotation(Node.AnnotationGroup.Builder(raw))
+        case let other: return .unknown(other)
+        }
+      }
     }
   }
 
@@ -497,6 +539,11 @@ public enum Node: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initMembers(_ count: Int) -> CapnProto.ListBuilder<Node.SourceInfo.Member.Builder> {
         return raw.initList(at: 1, count: count)
+      }
+
+      /// Sets `members` to a copy of a list, with all that it refers to.
+      @inlinable public func setMembers(_ value: CapnProto.ListReader<Node.SourceInfo.Member.Reader>) {
+        raw.setList(value, at: 1)
       }
 
       /// Whether `members` is set.
@@ -698,6 +745,11 @@ public enum Node: CapnProto.StructSchema {
         return raw.initList(at: 3, count: count)
       }
 
+      /// Sets `fields` to a copy of a list, with all that it refers to.
+      @inlinable public func setFields(_ value: CapnProto.ListReader<Field.Reader>) {
+        raw.setList(value, at: 3)
+      }
+
       /// Whether `fields` is set.
       @inlinable public var hasFields: Bool { raw.hasPointer(at: 3) }
     }
@@ -741,6 +793,11 @@ public enum Node: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initEnumerants(_ count: Int) -> CapnProto.ListBuilder<Enumerant.Builder> {
         return raw.initList(at: 3, count: count)
+      }
+
+      /// Sets `enumerants` to a copy of a list, with all that it refers to.
+      @inlinable public func setEnumerants(_ value: CapnProto.ListReader<Enumerant.Reader>) {
+        raw.setList(value, at: 3)
       }
 
       /// Whether `enumerants` is set.
@@ -796,6 +853,11 @@ public enum Node: CapnProto.StructSchema {
         return raw.initList(at: 3, count: count)
       }
 
+      /// Sets `methods` to a copy of a list, with all that it refers to.
+      @inlinable public func setMethods(_ value: CapnProto.ListReader<Method.Reader>) {
+        raw.setList(value, at: 3)
+      }
+
       /// Whether `methods` is set.
       @inlinable public var hasMethods: Bool { raw.hasPointer(at: 3) }
 
@@ -808,6 +870,11 @@ public enum Node: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initSuperclasses(_ count: Int) -> CapnProto.ListBuilder<Superclass.Builder> {
         return raw.initList(at: 4, count: count)
+      }
+
+      /// Sets `superclasses` to a copy of a list, with all that it refers to.
+      @inlinable public func setSuperclasses(_ value: CapnProto.ListReader<Superclass.Reader>) {
+        raw.setList(value, at: 4)
       }
 
       /// Whether `superclasses` is set.
@@ -1141,6 +1208,11 @@ public enum Field: CapnProto.StructSchema {
       return raw.initList(at: 1, count: count)
     }
 
+    /// Sets `annotations` to a copy of a list, with all that it refers to.
+    @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
+      raw.setList(value, at: 1)
+    }
+
     /// Whether `annotations` is set.
     @inlinable public var hasAnnotations: Bool { raw.hasPointer(at: 1) }
 
@@ -1196,6 +1268,27 @@ public enum Field: CapnProto.StructSchema {
       raw.store(UInt16(1), at: 4)
       raw.store(UInt64(0), at: 2)
       return Field.Group.Builder(raw)
+    }
+
+    /// The members of the union, for writing.
+    public enum Which: ~Escapable {
+      /// A regular, non-group, non-fixed-list field.
+      case slot(Field.Slot.Builder)
+      /// A group.
+      case group(Field.Group.Builder)
+      /// A member that this schema has no name for.
+      case unknown(UInt16)
+    }
+
+    /// The member of the union that is set.
+    @inlinable public var which: Which {
+      @_lifetime(copy self) get {
+        switch raw.load(UInt16.self, at: 4) {
+        case 0: return .slot(Field.Slot.Builder(raw))
+        case 1: return .group(Field.Group.Builder(raw))
+        case let other: return .unknown(other)
+        }
+      }
     }
   }
 
@@ -1270,6 +1363,29 @@ public enum Field: CapnProto.StructSchema {
         nonmutating set {
           raw.store(UInt16(1), at: 5)
           raw.store(newValue, at: 6)
+        }
+      }
+
+      /// The members of the union, for writing.
+      public enum Which: ~Escapable {
+        case implicit
+        /// The original ordinal number given to the field.  You probably should NOT use this; if you need
+        /// a numeric identifier for a field, use its position within the field array for its scope.
+        /// The ordinal is given here mainly just so that the original schema text can be reproduced given
+        /// the compiled version -- i.e. so that `capnp compile -ocapnp` can do its job.
+        case explicit(UInt16)
+        /// A member that this schema has no name for.
+        case unknown(UInt16)
+      }
+
+      /// The member of the union that is set.
+      @inlinable public var which: Which {
+        @_lifetime(copy self) get {
+          switch raw.load(UInt16.self, at: 5) {
+          case 0: return .implicit
+          case 1: return .explicit(raw.load(UInt16.self, at: 6))
+          case let other: return .unknown(other)
+          }
         }
       }
     }
@@ -1478,6 +1594,11 @@ public enum Enumerant: CapnProto.StructSchema {
       return raw.initList(at: 1, count: count)
     }
 
+    /// Sets `annotations` to a copy of a list, with all that it refers to.
+    @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
+      raw.setList(value, at: 1)
+    }
+
     /// Whether `annotations` is set.
     @inlinable public var hasAnnotations: Bool { raw.hasPointer(at: 1) }
   }
@@ -1648,6 +1769,11 @@ public enum Method: CapnProto.StructSchema {
       return raw.initList(at: 4, count: count)
     }
 
+    /// Sets `implicitParameters` to a copy of a list, with all that it refers to.
+    @inlinable public func setImplicitParameters(_ value: CapnProto.ListReader<Node.Parameter.Reader>) {
+      raw.setList(value, at: 4)
+    }
+
     /// Whether `implicitParameters` is set.
     @inlinable public var hasImplicitParameters: Bool { raw.hasPointer(at: 4) }
 
@@ -1715,6 +1841,11 @@ public enum Method: CapnProto.StructSchema {
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
       return raw.initList(at: 1, count: count)
+    }
+
+    /// Sets `annotations` to a copy of a list, with all that it refers to.
+    @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
+      raw.setList(value, at: 1)
     }
 
     /// Whether `annotations` is set.
@@ -1942,6 +2073,59 @@ public enum Type_: CapnProto.StructSchema {
       raw.store(UInt16(0), at: 5)
       raw.store(UInt64(0), at: 2)
       return Type_.AnyPointer.Builder(raw)
+    }
+
+    /// The members of the union, for writing.
+    public enum Which: ~Escapable {
+      case void
+      case bool
+      case int8
+      case int16
+      case int32
+      case int64
+      case uint8
+      case uint16
+      case uint32
+      case uint64
+      case float32
+      case float64
+      case text
+      case data
+      case list(Type_.List.Builder)
+      case `enum`(Type_.Enum.Builder)
+      case `struct`(Type_.Struct.Builder)
+      case interface(Type_.Interface.Builder)
+      case anyPointer(Type_.AnyPointer.Builder)
+      /// A member that this schema has no name for.
+      case unknown(UInt16)
+    }
+
+    /// The member of the union that is set.
+    @inlinable public var which: Which {
+      @_lifetime(copy self) get {
+        switch raw.load(UInt16.self, at: 0) {
+        case 0: return .void
+        case 1: return .bool
+        case 2: return .int8
+        case 3: return .int16
+        case 4: return .int32
+        case 5: return .int64
+        case 6: return .uint8
+        case 7: return .uint16
+        case 8: return .uint32
+        case 9: return .uint64
+        case 10: return .float32
+        case 11: return .float64
+        case 12: return .text
+        case 13: return .data
+        case 14: return .list(Type_.List.Builder(raw))
+        case 15: return .`enum`(Type_.Enum.Builder(raw))
+        case 16: return .`struct`(Type_.Struct.Builder(raw))
+        case 17: return .interface(Type_.Interface.Builder(raw))
+        case 18: return .anyPointer(Type_.AnyPointer.Builder(raw))
+        case let other: return .unknown(other)
+        }
+      }
     }
   }
 
@@ -2290,6 +2474,35 @@ public enum Type_: CapnProto.StructSchema {
         raw.store(UInt16(0), at: 5)
         return Type_.AnyPointer.ImplicitMethodParameter.Builder(raw)
       }
+
+      /// The members of the union, for writing.
+      public enum Which: ~Escapable {
+        /// A regular AnyPointer.
+        ///
+        /// The name "unconstrained" means as opposed to constraining it to match a type parameter.
+        /// In retrospect this name is probably a poor choice given that it may still be constrained
+        /// to be a struct, list, or capability.
+        case unconstrained(Type_.AnyPointer.Unconstrained.Builder)
+        /// This is actually a reference to a type parameter defined within this scope.
+        case parameter(Type_.AnyPointer.Parameter.Builder)
+        /// This is actually a reference to an implicit (generic) parameter of a method. The only
+        /// legal context for this type to appear is inside Method.paramBrand or Method.resultBrand.
+        case implicitMethodParameter(Type_.AnyPointer.ImplicitMethodParameter.Builder)
+        /// A member that this schema has no name for.
+        case unknown(UInt16)
+      }
+
+      /// The member of the union that is set.
+      @inlinable public var which: Which {
+        @_lifetime(copy self) get {
+          switch raw.load(UInt16.self, at: 4) {
+          case 0: return .unconstrained(Type_.AnyPointer.Unconstrained.Builder(raw))
+          case 1: return .parameter(Type_.AnyPointer.Parameter.Builder(raw))
+          case 2: return .implicitMethodParameter(Type_.AnyPointer.ImplicitMethodParameter.Builder(raw))
+          case let other: return .unknown(other)
+          }
+        }
+      }
     }
 
     /// A regular AnyPointer.
@@ -2356,6 +2569,33 @@ public enum Type_: CapnProto.StructSchema {
 
         /// Capability
         @inlinable public func setCapability() { raw.store(UInt16(3), at: 5) }
+
+        /// The members of the union, for writing.
+        public enum Which: ~Escapable {
+          /// truly AnyPointer
+          case anyKind
+          /// AnyStruct
+          case `struct`
+          /// AnyList
+          case list
+          /// Capability
+          case capability
+          /// A member that this schema has no name for.
+          case unknown(UInt16)
+        }
+
+        /// The member of the union that is set.
+        @inlinable public var which: Which {
+          @_lifetime(copy self) get {
+            switch raw.load(UInt16.self, at: 5) {
+            case 0: return .anyKind
+            case 1: return .`struct`
+            case 2: return .list
+            case 3: return .capability
+            case let other: return .unknown(other)
+            }
+          }
+        }
       }
     }
 
@@ -2487,6 +2727,11 @@ public enum Brand: CapnProto.StructSchema {
       return raw.initList(at: 0, count: count)
     }
 
+    /// Sets `scopes` to a copy of a list, with all that it refers to.
+    @inlinable public func setScopes(_ value: CapnProto.ListReader<Brand.Scope.Reader>) {
+      raw.setList(value, at: 0)
+    }
+
     /// Whether `scopes` is set.
     @inlinable public var hasScopes: Bool { raw.hasPointer(at: 0) }
   }
@@ -2586,6 +2831,12 @@ public enum Brand: CapnProto.StructSchema {
         return raw.initList(at: 0, count: count)
       }
 
+      /// Sets `bind` to a copy of a list, with all that it refers to.
+      @inlinable public func setBind(_ value: CapnProto.ListReader<Brand.Binding.Reader>) {
+        raw.store(UInt16(0), at: 4)
+        raw.setList(value, at: 0)
+      }
+
       /// Whether `bind` is set.
       @inlinable public var hasBind: Bool { raw.load(UInt16.self, at: 4) == 0 && raw.hasPointer(at: 0) }
 
@@ -2605,6 +2856,41 @@ public enum Brand: CapnProto.StructSchema {
       /// The innerInherit and innerBindSelf fields have equivalent types, but different Brand
       /// styles.
       @inlinable public func setInherit() { raw.store(UInt16(1), at: 4) }
+
+      /// The members of the union, for writing.
+      public enum Which: ~Escapable {
+        /// List of parameter bindings.
+        case bind(CapnProto.ListBuilder<Brand.Binding.Builder>)
+        /// The place where the Brand appears is within this scope or a sub-scope, and bindings
+        /// for this scope are deferred to later Brand applications. This is equivalent to a
+        /// pass-through binding list, where each of this scope's parameters is bound to itself.
+        /// For example:
+        ///
+        ///   struct Outer(T) {
+        ///     struct Inner {
+        ///       value @0 :T;
+        ///     }
+        ///     innerInherit @0 :Inner;            # Outer Brand.Scope is `inherit`.
+        ///     innerBindSelf @1 :Outer(T).Inner;  # Outer Brand.Scope explicitly binds T to T.
+        ///   }
+        ///
+        /// The innerInherit and innerBindSelf fields have equivalent types, but different Brand
+        /// styles.
+        case inherit
+        /// A member that this schema has no name for.
+        case unknown(UInt16)
+      }
+
+      /// The member of the union that is set.
+      @inlinable public var which: Which {
+        @_lifetime(copy self) get {
+          switch raw.load(UInt16.self, at: 4) {
+          case 0: return .bind(raw.list(at: 0))
+          case 1: return .inherit
+          case let other: return .unknown(other)
+          }
+        }
+      }
     }
   }
 
@@ -2686,6 +2972,25 @@ public enum Brand: CapnProto.StructSchema {
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.load(UInt16.self, at: 0) == 1 && raw.hasPointer(at: 0) }
+
+      /// The members of the union, for writing.
+      public enum Which: ~Escapable {
+        case unbound
+        case type(Type_.Builder)
+        /// A member that this schema has no name for.
+        case unknown(UInt16)
+      }
+
+      /// The member of the union that is set.
+      @inlinable public var which: Which {
+        @_lifetime(copy self) get {
+          switch raw.load(UInt16.self, at: 0) {
+          case 0: return .unbound
+          case 1: return .type(Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size)))
+          case let other: return .unknown(other)
+          }
+        }
+      }
     }
   }
 }
@@ -3094,6 +3399,12 @@ public enum Value: CapnProto.StructSchema {
       return raw.pointer(at: 0)
     }
 
+    /// Sets `list` to a copy of a value, with all that it refers to.
+    @inlinable public func setList(_ value: CapnProto.AnyPointerReader) {
+      raw.store(UInt16(14), at: 0)
+      raw.pointer(at: 0).set(value)
+    }
+
     /// Whether `list` is set.
     @inlinable public var hasList: Bool { raw.load(UInt16.self, at: 0) == 14 && raw.hasPointer(at: 0) }
 
@@ -3123,6 +3434,12 @@ public enum Value: CapnProto.StructSchema {
       return raw.pointer(at: 0)
     }
 
+    /// Sets `struct` to a copy of a value, with all that it refers to.
+    @inlinable public func setStruct(_ value: CapnProto.AnyPointerReader) {
+      raw.store(UInt16(16), at: 0)
+      raw.pointer(at: 0).set(value)
+    }
+
     /// Whether `struct` is set.
     @inlinable public var hasStruct: Bool { raw.load(UInt16.self, at: 0) == 16 && raw.hasPointer(at: 0) }
 
@@ -3145,9 +3462,70 @@ public enum Value: CapnProto.StructSchema {
       return raw.pointer(at: 0)
     }
 
+    /// Sets `anyPointer` to a copy of a value, with all that it refers to.
+    @inlinable public func setAnyPointer(_ value: CapnProto.AnyPointerReader) {
+      raw.store(UInt16(18), at: 0)
+      raw.pointer(at: 0).set(value)
+    }
+
     /// Whether `anyPointer` is set.
     @inlinable public var hasAnyPointer: Bool {
       raw.load(UInt16.self, at: 0) == 18 && raw.hasPointer(at: 0)
+    }
+
+    /// The members of the union, for writing.
+    public enum Which: ~Escapable {
+      case void
+      case bool(Bool)
+      case int8(Int8)
+      case int16(Int16)
+      case int32(Int32)
+      case int64(Int64)
+      case uint8(UInt8)
+      case uint16(UInt16)
+      case uint32(UInt32)
+      case uint64(UInt64)
+      case float32(Float)
+      case float64(Double)
+      case text(String)
+      case data(RawSpan)
+      case list(CapnProto.AnyPointerBuilder)
+      case `enum`(UInt16)
+      case `struct`(CapnProto.AnyPointerBuilder)
+      /// The only interface value that can be represented statically is "null", whose methods always
+      /// throw exceptions.
+      case interface
+      case anyPointer(CapnProto.AnyPointerBuilder)
+      /// A member that this schema has no name for.
+      case unknown(UInt16)
+    }
+
+    /// The member of the union that is set.
+    @inlinable public var which: Which {
+      @_lifetime(copy self) get {
+        switch raw.load(UInt16.self, at: 0) {
+        case 0: return .void
+        case 1: return .bool(raw.loadBool(atBit: 16))
+        case 2: return .int8(raw.load(Int8.self, at: 2))
+        case 3: return .int16(raw.load(Int16.self, at: 1))
+        case 4: return .int32(raw.load(Int32.self, at: 1))
+        case 5: return .int64(raw.load(Int64.self, at: 1))
+        case 6: return .uint8(raw.load(UInt8.self, at: 2))
+        case 7: return .uint16(raw.load(UInt16.self, at: 1))
+        case 8: return .uint32(raw.load(UInt32.self, at: 1))
+        case 9: return .uint64(raw.load(UInt64.self, at: 1))
+        case 10: return .float32(raw.load(Float.self, at: 1))
+        case 11: return .float64(raw.load(Double.self, at: 1))
+        case 12: return .text(raw.text(at: 0))
+        case 13: return .data(raw.data(at: 0))
+        case 14: return .list(raw.pointer(at: 0))
+        case 15: return .`enum`(raw.load(UInt16.self, at: 1))
+        case 16: return .`struct`(raw.pointer(at: 0))
+        case 17: return .interface
+        case 18: return .anyPointer(raw.pointer(at: 0))
+        case let other: return .unknown(other)
+        }
+      }
     }
   }
 }
@@ -3441,6 +3819,11 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       return raw.initList(at: 0, count: count)
     }
 
+    /// Sets `nodes` to a copy of a list, with all that it refers to.
+    @inlinable public func setNodes(_ value: CapnProto.ListReader<Node.Reader>) {
+      raw.setList(value, at: 0)
+    }
+
     /// Whether `nodes` is set.
     @inlinable public var hasNodes: Bool { raw.hasPointer(at: 0) }
 
@@ -3456,6 +3839,11 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       return raw.initList(at: 3, count: count)
     }
 
+    /// Sets `sourceInfo` to a copy of a list, with all that it refers to.
+    @inlinable public func setSourceInfo(_ value: CapnProto.ListReader<Node.SourceInfo.Reader>) {
+      raw.setList(value, at: 3)
+    }
+
     /// Whether `sourceInfo` is set.
     @inlinable public var hasSourceInfo: Bool { raw.hasPointer(at: 3) }
 
@@ -3468,6 +3856,11 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     @_lifetime(copy self)
     @inlinable public func initRequestedFiles(_ count: Int) -> CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Builder> {
       return raw.initList(at: 1, count: count)
+    }
+
+    /// Sets `requestedFiles` to a copy of a list, with all that it refers to.
+    @inlinable public func setRequestedFiles(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Reader>) {
+      raw.setList(value, at: 1)
     }
 
     /// Whether `requestedFiles` is set.
@@ -3542,6 +3935,11 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initImports(_ count: Int) -> CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Import.Builder> {
         return raw.initList(at: 1, count: count)
+      }
+
+      /// Sets `imports` to a copy of a list, with all that it refers to.
+      @inlinable public func setImports(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Import.Reader>) {
+        raw.setList(value, at: 1)
       }
 
       /// Whether `imports` is set.

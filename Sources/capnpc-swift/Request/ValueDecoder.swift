@@ -8,7 +8,8 @@ struct ValueDecoder {
   /// The value that `value` holds.
   func value(_ value: Value.Reader) throws -> FieldValue {
     switch try value.which {
-    case .void, .interface: .void
+    case .void: .void
+    case .interface: .pointer(nil)
     case .bool(let value): .bool(value)
     case .int8(let value): .integer("\(value)")
     case .int16(let value): .integer("\(value)")
