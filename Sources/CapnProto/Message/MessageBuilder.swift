@@ -76,13 +76,17 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
     Root.Reader(unsafe _overrideLifetime(RawStructReader(unowned: rootView), borrowing: self))
   }
 
+  /// The header of the message in stream framing.
+  var streamHeader: StreamHeader {
+    StreamHeader(segmentWordCounts: (0..<segmentCount).map { unsafe segment(at: $0).count / 8 })
+  }
+
   /// The message in stream framing: a segment table and the segments, in one array.
   ///
   /// - Throws: ``failure``.
   public func serialized() throws(CapnProtoError) -> [UInt8] {
     if let failure { throw failure }
-    let header = StreamHeader(segmentWordCounts: (0..<segmentCount).map { unsafe segment(at: $0).count / 8 })
-    var bytes = header.encoded
+    var bytes = streamHeader.encoded
     bytes.reserveCapacity(bytes.count + byteCount)
     for index in 0..<segmentCount { unsafe bytes.append(contentsOf: segment(at: index)) }
     return bytes
@@ -93,8 +97,7 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
   /// - Throws: ``failure``, or what `sink` throws.
   public func write(to sink: (RawSpan) throws -> Void) throws {
     if let failure { throw failure }
-    let header = StreamHeader(segmentWordCounts: (0..<segmentCount).map { unsafe segment(at: $0).count / 8 })
-    unsafe try sink(header.encoded.span.bytes)
+    unsafe try sink(streamHeader.encoded.span.bytes)
     for index in 0..<segmentCount { try sink(unsafe RawSpan(_unsafeBytes: segment(at: index))) }
   }
 }
