@@ -24,12 +24,29 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
     let needed = header.totalWords * 8
     guard available >= needed else { throw CapnProtoError(.truncated(needed: needed, available: available)) }
     guard available == needed else { throw CapnProtoError(.trailingBytes(count: available - needed)) }
-    let memory = unsafe Self.allocate(byteCount: needed)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: needed, alignment: 8)
     // Sound: as many bytes are behind the header as the new memory has.
     unsafe bytes.withUnsafeBytes {
       unsafe memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.dropFirst(header.byteCount)))
     }
     try unsafe self.init(owning: memory, header: header, limits: limits)
+  }
+
+  /// The one message that `bytes` hold in packed stream framing.
+  ///
+  /// - Throws: `truncated`, `trailingBytes`, `tooManySegments`, or `messageTooLarge`.
+  public init(_ root: Root.Type = Root.self, packed bytes: RawSpan, limits: ReadLimits = .stream) throws(CapnProtoError)
+  {
+    var decoder = StreamDecoder(root, encoding: .packed, limits: limits)
+    var rest = bytes
+    guard let message = try decoder.next(from: &rest) else {
+      try decoder.finish()
+      throw CapnProtoError(.truncated(needed: 8, available: 0))
+    }
+    guard rest.byteCount == 0, decoder.isBetweenMessages else {
+      throw CapnProtoError(.trailingBytes(count: max(rest.byteCount, 1)))
+    }
+    self = message
   }
 
   /// Reads one message in stream framing from `source`; nil if the source ends before it began.
@@ -97,8 +114,8 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
     return unsafe memory
   }
 
-  /// Takes over `memory`, which has the bytes that `header` counts.
-  private init(
+  /// Takes over `memory`, also if this throws, which has the bytes that `header` counts.
+  init(
     owning memory: UnsafeMutableRawBufferPointer, header: StreamHeader, limits: ReadLimits
   ) throws(CapnProtoError) {
     var parts: [UnsafeRawBufferPointer] = unsafe []

@@ -1,0 +1,94 @@
+/// A message in stream framing that is read where its bytes stand: in a mapped file, a buffer, an array. Nothing is copied
+/// but the segment table. The compiler sees to it that the view does not outlive the bytes.
+@safe
+public struct MessageView<Root: StructSchema>: ~Copyable, ~Escapable {
+  @usableFromInline let segments: MessageSegments
+
+  /// The one message that `bytes` hold in stream framing.
+  ///
+  /// - Parameters:
+  ///   - root: The schema of the root struct.
+  ///   - bytes: The message, at an address divisible by 8.
+  ///   - limits: What the message may hold and reading it may cost.
+  /// - Throws: `misalignedSegment` (read it with ``MessageReader``, which copies), `truncated`, `trailingBytes`,
+  ///   `tooManySegments`, or `messageTooLarge`.
+  @_lifetime(copy bytes)
+  public init(_ root: Root.Type = Root.self, stream bytes: RawSpan, limits: ReadLimits = .stream) throws(CapnProtoError)
+  {
+    var rest = bytes
+    let parts = try Self.segments(&rest, limits)
+    guard rest.byteCount == 0 else { throw CapnProtoError(.trailingBytes(count: rest.byteCount)) }
+    segments = parts
+  }
+
+  /// The first of the messages that `bytes` hold in stream framing, which is dropped from them.
+  ///
+  /// - Parameters:
+  ///   - root: The schema of the root struct.
+  ///   - bytes: The messages, at an address divisible by 8.
+  ///   - limits: What the message may hold and reading it may cost.
+  /// - Throws: As ``init(_:stream:limits:)``, but for `trailingBytes`.
+  @_lifetime(copy bytes)
+  @_lifetime(bytes: copy bytes)
+  public init(
+    _ root: Root.Type = Root.self, prefixOf bytes: inout RawSpan, limits: ReadLimits = .stream
+  ) throws(CapnProtoError) {
+    segments = try Self.segments(&bytes, limits)
+  }
+
+  /// The message whose only segment is `segment`, without framing: canonical messages come so.
+  ///
+  /// - Parameters:
+  ///   - root: The schema of the root struct.
+  ///   - segment: Whole words at an address divisible by 8.
+  ///   - limits: What reading may cost.
+  /// - Throws: `misalignedSegment` or `messageTooLarge`.
+  @_lifetime(copy segment)
+  public init(
+    _ root: Root.Type = Root.self, segment: RawSpan, limits: ReadLimits = .stream
+  ) throws(CapnProtoError) {
+    // Sound: the view lives no longer than the bytes.
+    segments = unsafe try segment.withUnsafeBytes { (bytes) throws(CapnProtoError) in
+      unsafe try MessageSegments([bytes], limits: limits)
+    }
+  }
+
+  @_lifetime(bytes: copy bytes)
+  private static func segments(_ bytes: inout RawSpan, _ limits: ReadLimits) throws(CapnProtoError) -> MessageSegments {
+    let header = try StreamHeader(decoding: bytes, limits: limits)
+    let needed = header.totalWords * 8
+    let available = bytes.byteCount - header.byteCount
+    guard available >= needed else { throw CapnProtoError(.truncated(needed: needed, available: available)) }
+    let body = bytes.extracting(droppingFirst: header.byteCount)
+    let segments = unsafe try body.withUnsafeBytes { (body) throws(CapnProtoError) in
+      var parts: [UnsafeRawBufferPointer] = unsafe []
+      var offset = 0
+      for words in header.segmentWordCounts {
+        unsafe parts.append(UnsafeRawBufferPointer(rebasing: body[offset..<offset + words * 8]))
+        offset += words * 8
+      }
+      return unsafe try MessageSegments(parts, limits: limits)
+    }
+    bytes = body.extracting(droppingFirst: needed)
+    return segments
+  }
+
+  /// The root struct.
+  ///
+  /// - Throws: What is wrong with the root pointer.
+  @inlinable
+  public var root: Root.Reader {
+    @_lifetime(borrow self) get throws(CapnProtoError) {
+      let pointer = segments.table.rootPointer
+      let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+      return Root.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: self))
+    }
+  }
+
+  /// Calls `body` with the root struct.
+  ///
+  /// - Throws: What is wrong with the root pointer, or what `body` throws.
+  public func read<Result>(_ body: (Root.Reader) throws -> Result) throws -> Result {
+    try body(root)
+  }
+}
