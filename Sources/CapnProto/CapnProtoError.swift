@@ -47,6 +47,8 @@ public struct CapnProtoError: Error, Sendable, Hashable {
     case truncated(needed: Int, available: Int)
     /// Bytes follow the message where it was to be alone.
     case trailingBytes(count: Int)
+    /// A message with a capability, whose meaning depends on more than the message, has no canonical form.
+    case capabilityInCanonicalForm
   }
 
   /// A place in a message.
@@ -108,6 +110,7 @@ extension CapnProtoError.Kind: CustomStringConvertible {
     case .misalignedSegment(let index): "segment \(index) is not made of aligned 8-byte words"
     case .truncated(let needed, let available): "the input ends within a message: \(available) of \(needed) bytes"
     case .trailingBytes(let count): "\(count) bytes follow the message"
+    case .capabilityInCanonicalForm: "a message with a capability has no canonical form"
     }
   }
 }

@@ -6,8 +6,10 @@
 struct ObjectCopier: ~Copyable {
   private var pending: [(source: PointerView, target: PointerView)] = []
   private var budget: Int
+  private let isCanonical: Bool
 
-  private init(source: UnsafePointer<SegmentRecord>) {
+  private init(source: UnsafePointer<SegmentRecord>, isCanonical: Bool = false) {
+    self.isCanonical = isCanonical
     let message = unsafe source.pointee.message
     budget = unsafe message.pointee.builder == nil ? .max : message.pointee.usedWordCount()
   }
@@ -16,6 +18,13 @@ struct ObjectCopier: ~Copyable {
   static func copy(_ source: PointerView, to target: PointerView) throws(CapnProtoError) {
     var copier = unsafe ObjectCopier(source: source.segment)
     copier.pending.append((source, target))
+    try copier.drain()
+  }
+
+  /// Lets `target` point to a copy of `source` in canonical form, if all of it fits the segment of `target`.
+  static func copyCanonically(_ source: StructView, to target: PointerView) throws(CapnProtoError) {
+    var copier = unsafe ObjectCopier(source: source.segment, isCanonical: true)
+    copier.fill(target.initStructure(source.trimmedSize), from: source)
     try copier.drain()
   }
 
@@ -61,9 +70,10 @@ struct ObjectCopier: ~Copyable {
     case .structure:
       guard let structure = try source.structure() else { return }
       try spend(structure.size.words, source)
-      fill(target.initStructure(structure.size), from: structure)
+      fill(target.initStructure(isCanonical ? structure.trimmedSize : structure.size), from: structure)
     case .list: try copyList(source, to: target)
     case .other:
+      if isCanonical { throw source.error(.capabilityInCanonicalForm) }
       target.erase()
       target.store(tag)
     case .far: throw source.error(.invalidLandingPad)
@@ -82,7 +92,8 @@ struct ObjectCopier: ~Copyable {
   }
 
   private mutating func copyList(_ list: ListView, to target: PointerView) {
-    let layout = ElementLayout(list.elementSize, structSize: list.elementStructSize)
+    let elementSize = isCanonical && list.elementSize == .composite ? list.trimmedSize : list.elementStructSize
+    let layout = ElementLayout(list.elementSize, structSize: elementSize)
     let copy = target.initList(layout, count: Int(list.count))
     switch list.elementSize {
     case .composite, .pointer: fillElements(copy, from: list)
