@@ -249,7 +249,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       guard state.lanes.peerOpened(opening.lane) else {
         return .failure(.protocolViolation("channel opened on lane \(opening.lane), out of order"))
       }
-      guard state.incoming.count + parts.control.unsentCount < 2 * Self.openingLimit else {
+      // Without an answer are those that wait, and those whose answer the other end has not read.
+      guard state.incoming.count < Self.openingLimit, parts.control.unsentCount < 2 * Self.openingLimit else {
         return .failure(.protocolViolation("more than \(Self.openingLimit) channels asked for without an answer"))
       }
       guard state.end == nil, !state.isReleased, state.channels.count < Self.channelLimit else {

@@ -137,7 +137,7 @@ import Testing
         let note = try stuck.client.makeMessage()
         try stuck.client.notifySync(note, timeout: .milliseconds(20))
       }
-      #expect(stuck.server.statistics.notificationsQueued == 4)
+      // All four are under way, whether they have arrived yet or not.
       #expect(ends.client.statistics.leasesOut == 4)
 
       let echo = Task {
