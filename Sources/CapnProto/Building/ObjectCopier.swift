@@ -237,33 +237,12 @@ extension PointerView {
   private func replacing<Result>(
     _ copy: (PointerView) throws(CapnProtoError) -> Result
   ) throws(CapnProtoError) -> Result {
-    guard let slot = reserve(1) else {
+    guard let temporary = reserveSlot() else {
       return try copy(unsafe PointerView(segment: segment, location: nil, nesting: 0))
     }
-    slot.zero()
-    let temporary = unsafe PointerView(
-      segment: slot.segment, location: UnsafeRawPointer(slot.start), nesting: .max)
     let result = try copy(temporary)
     erase()
     take(temporary)
     return result
-  }
-
-  /// Points to what `other`, in the same message, points to; `other` becomes null. A far pointer, or a double-far one
-  /// where the object's segment has no room for a landing pad, if the object is in another segment.
-  private func take(_ other: PointerView) {
-    let value = other.load()
-    guard !value.isNull, let location = unsafe location, let from = unsafe other.location else { return }
-    other.store(WirePointer(bits: 0))
-    if value.kind == .far || value.kind == .other { return store(value) }
-    let target =
-      unsafe other.segment.pointee.start + (other.segment.pointee.wordOffset(of: from) &+ 1 &+ value.offset) &* 8
-    if unsafe other.segment == segment {
-      return store(value.withOffset(unsafe (UnsafeRawPointer(target) - location) &>> 3 &- 1))
-    }
-    // The vacated pointer is a landing pad in the object's own segment.
-    other.store(value)
-    let record = unsafe other.segment.pointee
-    store(.far(segment: record.index, wordOffset: unsafe record.wordOffset(of: from), isDouble: false))
   }
 }

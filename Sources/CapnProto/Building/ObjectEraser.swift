@@ -12,6 +12,12 @@ struct ObjectEraser: ~Copyable {
     budget = unsafe pointer.segment.pointee.message.pointee.usedWordCount()
   }
 
+  /// Erases what `pointers`, all in the message of `owner`, lead to.
+  init(_ pointers: [PointerView], of owner: PointerView) {
+    pending = pointers
+    budget = unsafe owner.segment.pointee.message.pointee.usedWordCount()
+  }
+
   mutating func run() throws(CapnProtoError) {
     while let next = pending.popLast() { try erase(next) }
   }
