@@ -26,7 +26,7 @@ import Testing
     #expect(message.failure == nil)
     try message.read { root in try RoundTripTests.expectFilled(Tree.Reader(try root.structure(at: 0))) }
     let stream = try message.serialized()
-    try MessageReader(AnyStruct.self, stream: stream).read { root in
+    try MessageReader(AnyStruct.self, stream: stream).read { root throws in
       try RoundTripTests.expectFilled(Tree.Reader(try root.structure(at: 0)))
     }
   }
@@ -86,7 +86,7 @@ import Testing
       _ = orphanage.newText("never adopted")
     }
     #expect(message.failure == nil)
-    try message.read { root in
+    try message.read { root throws in
       #expect(try root.any.asStruct(Leaf.self).label == "made first")
       #expect(try root.leaf.label == "made first")
       #expect(try root.numbers.array == [0, 0, 9])
@@ -106,7 +106,7 @@ import Testing
       root.adopt(root.disown(at: 0, as: AnyPointerBuilder.self), at: 0)
     }
     #expect(message.failure == nil)
-    try message.read { root in
+    try message.read { root throws in
       #expect(root.hasPointer(at: 0) == true)
       #expect(try root.structure(at: 0).size.words == 0)
       #expect(try root.list(at: 1, of: UInt8.self).count == 0)
@@ -175,7 +175,7 @@ import Testing
     }
     #expect(message.failure == nil)
     let stream = try message.serialized()
-    try MessageReader(Tree.self, stream: stream).read { root in
+    try MessageReader(Tree.self, stream: stream).read { root throws in
       let kids = try root.kids
       #expect(kids.map { $0.id } == [0, 1, 7])
       #expect(try kids[1].name == "kid 1")

@@ -40,6 +40,14 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
     }
   }
 
+  /// Makes the message empty, with a root struct of zeros and without a failure, and keeps its memory: building a message of
+  /// the same kind again allocates nothing.
+  public mutating func reset() {
+    unsafe MessageRecord.reset(message)
+    // The root takes the same place as before, for which the first segment has room.
+    _ = unsafe SegmentTable(message: message).rootPointer.initStructure(Root.size)
+  }
+
   /// What went wrong first while the message was written; nil if nothing did. A message that failed is incomplete and must
   /// not be sent: ``serialized()`` and everything else that hands it on throws this.
   public var failure: CapnProtoError? {

@@ -7,10 +7,17 @@ struct SegmentTable {
   ///
   /// - Parameter segments: At least one.
   static func allocate(segments: [UnsafeRawBufferPointer], traversalLimit: Int, nestingLimit: Int) -> SegmentTable {
-    // Sound: every record is initialised before anybody sees the table. Records and table share one allocation.
-    let message = UnsafeMutablePointer<MessageRecord>.allocate(capacity: 1)
-    let records = unsafe UnsafeMutablePointer<SegmentRecord>.allocate(capacity: segments.count)
-    let table = unsafe UnsafeMutablePointer<UnsafeMutablePointer<SegmentRecord>>.allocate(capacity: segments.count)
+    // Sound: every record is initialised before anybody sees the table. All are aligned to 8 and share one allocation:
+    // the message's record, the segments' records, and the table.
+    let count = unsafe segments.count
+    let recordsOffset = MemoryLayout<MessageRecord>.stride
+    let tableOffset = recordsOffset + count * MemoryLayout<SegmentRecord>.stride
+    let block = UnsafeMutableRawPointer.allocate(
+      byteCount: unsafe tableOffset + count * MemoryLayout<UnsafeRawPointer>.stride, alignment: 8)
+    let message = unsafe block.bindMemory(to: MessageRecord.self, capacity: 1)
+    let records = unsafe (block + recordsOffset).bindMemory(to: SegmentRecord.self, capacity: count)
+    let table = unsafe (block + tableOffset).bindMemory(
+      to: UnsafeMutablePointer<SegmentRecord>.self, capacity: count)
     for index in unsafe segments.indices {
       let segment = unsafe segments[index]
       let start = unsafe UnsafeMutableRawPointer(mutating: segment.baseAddress ?? UnsafeRawPointer(records))
@@ -44,9 +51,7 @@ struct SegmentTable {
 
   /// Frees a table that ``allocate(segments:traversalLimit:nestingLimit:)`` made. No view of it may be used any more.
   func deallocate() {
-    unsafe message.pointee.segments[0].deallocate()
-    unsafe message.pointee.segments.deallocate()
     unsafe message.deinitialize(count: 1)
-    unsafe message.deallocate()
+    unsafe UnsafeMutableRawPointer(message).deallocate()
   }
 }

@@ -52,7 +52,7 @@ struct SegmentRecord {
   @usableFromInline var wordCount: Int
   /// Words that a builder may use in all.
   @usableFromInline let capacity: Int
-  @usableFromInline let index: UInt32
+  @usableFromInline var index: UInt32
   @usableFromInline let message: UnsafeMutablePointer<MessageRecord>
 
   @usableFromInline
