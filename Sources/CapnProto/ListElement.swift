@@ -9,7 +9,8 @@ public protocol ListElement: ~Escapable {
 public protocol ListBuilderElement: ListElement, ~Escapable {}
 
 /// A value that stands in a struct's data section or in a list, of 8 to 64 bits.
-public protocol ScalarElement: ListBuilderElement, BitwiseCopyable, Sendable {
+public protocol ScalarElement: ListBuilderElement, ElementSchema, BitwiseCopyable, Sendable
+where Reader == Self, Builder == Self {
   /// The value's encoding.
   associatedtype WireBits: FixedWidthInteger & UnsignedInteger & BitwiseCopyable & Sendable
   /// The value that `wireBits` encodes; every pattern encodes one.

@@ -23,11 +23,7 @@ extension StructSize: CustomStringConvertible {
 }
 
 /// What the code generator makes of a `struct`: a caseless enum that carries its reader and builder.
-public protocol StructSchema {
-  /// The view for reading.
-  associatedtype Reader: StructReader & ~Escapable
-  /// The view for writing.
-  associatedtype Builder: StructBuilder & ~Escapable
+public protocol StructSchema: PointerSchema where Reader: StructReader, Builder: StructBuilder {
   /// The schema's 64-bit id.
   static var typeID: UInt64 { get }
   /// Where it was declared, as in `cache.capnp:Cache`.
@@ -38,6 +34,8 @@ public protocol StructSchema {
 
 /// A generated reader: typed properties over a ``RawStructReader``. It lives no longer than its message.
 public protocol StructReader: ListElement, Sendable, ~Escapable {
+  /// The struct, untyped.
+  var raw: RawStructReader { @_lifetime(copy self) get }
   /// The typed view of `raw`.
   @_lifetime(copy raw)
   init(_ raw: RawStructReader)

@@ -12,6 +12,10 @@ public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
   @inlinable @inline(__always) @_lifetime(copy raw)
   public init(_ raw: RawStructReader) { self = raw }
 
+  /// This reader.
+  @inlinable
+  public var raw: RawStructReader { @_lifetime(copy self) get { self } }
+
   @inlinable @inline(__always) @_lifetime(immortal)
   init(unowned view: StructView) { self.view = view }
 
