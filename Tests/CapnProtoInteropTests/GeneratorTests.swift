@@ -25,7 +25,8 @@ import Testing
   }
 
   @Test(
-    "the schemas that come with Cap'n Proto generate", arguments: ["c++", "schema", "rpc", "rpc-twoparty", "stream"])
+    "the schemas that come with Cap'n Proto generate",
+    arguments: ["c++", "schema", "rpc", "rpc-twoparty", "stream", "persistent", "compat/json"])
   func standardSchemas(_ name: String) async throws {
     let outcome = try await compile(["--src-prefix=/usr/include", "/usr/include/capnp/\(name).capnp"])
     #expect(outcome.status.isSuccess)
@@ -55,31 +56,6 @@ import Testing
     #expect(try directory.text(of: "everything.capnp.swift").contains("import CapnProto\nimport Other\n"))
     _ = try await compile(arguments)
     #expect(try !directory.text(of: "everything.capnp.swift").contains("import Other"))
-  }
-
-  @Test(
-    "generic types are refused by name, and nothing is written",
-    arguments: [
-      ("struct Map(Key, Value) { key @0 :Key; value @1 :Value; }", "bad.capnp:Map"),
-      ("struct Outer(T) { struct Inner { value @0 :T; } }", "bad.capnp:Outer"),
-    ])
-  func generics(_ declaration: String, _ name: String) async throws {
-    let schema = try directory.write("@0xbf5147cbbecf40c1;\n\(declaration)\n", to: "bad.capnp")
-    let outcome = try await compile(["--src-prefix=\(directory.url.path)", schema])
-    #expect(!outcome.status.isSuccess)
-    #expect(outcome.errors.contains("\(name): error: generic types and type parameters are not supported"))
-    #expect(!FileManager.default.fileExists(atPath: directory.url.appending(path: "bad.capnp.swift").path))
-  }
-
-  @Test("fields of generic types are refused by name")
-  func brandedField() async throws {
-    _ = try directory.write("@0xbf5147cbbecf40c2;\nstruct Box(T) { value @0 :T; }\n", to: "box.capnp")
-    let schema = try directory.write(
-      "@0xbf5147cbbecf40c3;\nusing Box = import \"box.capnp\".Box;\nstruct User { box @0 :Box(Text); }\n",
-      to: "user.capnp")
-    let outcome = try await compile(["--src-prefix=\(directory.url.path)", schema])
-    #expect(!outcome.status.isSuccess)
-    #expect(outcome.errors.contains("user.capnp:User.box: error: generic types"))
   }
 
   @Test("a hidden name is refused when no module is known to qualify it with")

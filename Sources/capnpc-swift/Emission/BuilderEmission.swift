@@ -45,7 +45,8 @@ extension Generator {
     case .list: try emitList(slot, at: place, to: &writer)
     case .structure: try emitStruct(slot, at: place, to: &writer)
     case .interface, .anyPointer: try emitPointer(slot, at: place, to: &writer)
-    case .parameter, .branded: throw unsupportedGenerics(in: place.node)
+    case .parameter(let owner, let index):
+      try emitParameter(slot, try parameter(index, of: owner, in: place.node), at: place, to: &writer)
     default: try emitScalar(slot, at: place, to: &writer)
     }
     if slot.type.isPointer { emitHas(slot, at: place, to: &writer) }
@@ -175,10 +176,33 @@ extension Generator {
       slot, at: place, what: "value", ["raw.pointer(at: \(slot.offset)).set(value)"], to: &writer)
   }
 
+  private func emitParameter(
+    _ slot: SchemaField.Slot, _ parameter: String, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let new = place.members.derived("init", place.field)
+    let pointer = "raw.pointer(at: \(slot.offset))"
+    emitHead(place, to: &writer)
+    emitView(place, type: "\(parameter).Builder", try view(slot, place), to: &writer)
+    writer.line()
+    let name = place.field.name
+    writer.line("/// Sets `\(name)` to a new value: an empty one, or a struct with every field at its default.")
+    emitFunction(
+      "\(new)() -> \(parameter).Builder", place,
+      ["raw.clearPointer(at: \(slot.offset))", "return \(parameter).edit(\(pointer))"], isView: true, to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(place.field.name)` to a new list of `count` elements, all zero or empty.")
+    emitFunction(
+      "\(new)<Element_: CapnProto.ElementSchema>(_ count: \(names.standard("Int"))) "
+        + "-> CapnProto.ListBuilder<Element_.Builder> where \(parameter) == CapnProto.ListSchema<Element_>",
+      place, ["return raw.initList(at: \(slot.offset), count: count)"], isView: true, to: &writer)
+    try emitCopyingSetter(
+      slot, at: place, what: "value", ["\(parameter).assign(value, to: \(pointer))"], to: &writer)
+  }
+
   private func emitGroup(
     _ id: UInt64, at place: BuilderPlace, to writer: inout SourceWriter
   ) throws(GeneratorError) {
-    let type = try names.reference(to: id, from: place.node) + ".Builder"
+    let type = try ownReference(to: id, from: place.node) + ".Builder"
     emitHead(place, to: &writer)
     emitView(place, type: type, "\(type)(raw)", to: &writer)
     writer.line()

@@ -4,7 +4,10 @@ extension Generator {
     _ name: String, of type: FieldType, value: FieldValue, in node: SchemaNode, isTopLevel: Bool,
     to writer: inout SourceWriter
   ) throws(GeneratorError) {
-    let stored = "_\(name)Value"
+    // Generic types store nothing, so that what their constants need stands beside them.
+    let isHoisted = names.isGeneric(node.scopeID)
+    let stored = isHoisted ? names.hoistedName("_\(name)Value", of: node.scopeID) : "_\(name)Value"
+    let storage = isTopLevel ? "let" : "static let"
     let name = SwiftName.constant(name)
     let keyword = isTopLevel ? "var" : "static var"
     let typeText = try text(of: type, .reader, in: node)
@@ -20,16 +23,21 @@ extension Generator {
     case .enumerant(let value): expression = try enumerant(value, of: type, in: node)
     case .data(let bytes):
       // An array, for a span would need an owner; stored, so that it is made once.
-      let keyword = isTopLevel ? "let" : "static let"
       let list = bytes.map { "\($0)" }.joined(separator: ", ")
-      writer.line("public \(keyword) \(name): [\(names.standard("UInt8"))] = [\(list)]")
+      let array = "[\(names.standard("UInt8"))]"
+      if isHoisted {
+        writer.line("public \(keyword) \(name): \(array) { [\(list)] }")
+      } else {
+        writer.line("public \(storage) \(name): \(array) = [\(list)]")
+      }
       return
     case .pointer(let words):
       writer.open("public \(keyword) \(name): \(typeText)")
       writer.line("@_lifetime(immortal) get { \(try read(stored, as: type, in: node)) }")
       writer.close()
+      guard !isHoisted else { return }
       writer.line()
-      emitStoredValue("private \(isTopLevel ? "let" : "static let") \(stored)", words: words ?? [0], to: &writer)
+      emitStoredValue("private \(storage) \(stored)", words: words ?? [0], to: &writer)
       return
     }
     writer.line("@inlinable public \(keyword) \(name): \(typeText) { \(expression) }")

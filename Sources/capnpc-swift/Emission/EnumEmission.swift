@@ -9,7 +9,7 @@ extension Generator {
     let uint16 = names.standard("UInt16")
     writer.documentation(node.documentation)
     try writer.block(
-      "public enum \(names.localName(of: node.id)): CapnProto.EnumElement, \(names.standard("Hashable"))"
+      "public enum \(declaredName(of: node.id)): CapnProto.EnumElement, \(names.standard("Hashable"))"
     ) {
       writer throws(GeneratorError) in
       for (_, name, documentation) in cases {

@@ -22,6 +22,7 @@ struct Generator {
     for nested in node.nested {
       try emitDeclaration(nested, in: node, isTopLevel: true, to: &writer)
     }
+    try emitHoistedValues(in: node, to: &writer)
     return writer.text
   }
 
@@ -68,8 +69,8 @@ struct Generator {
   /// An interface is a namespace for what is declared in it. Its methods need a service layer, which does not exist yet.
   private func emitInterface(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
     writer.documentation(node.documentation)
-    try writer.block("public enum \(names.localName(of: node.id))") { writer throws(GeneratorError) in
-      writer.line("public static let typeID: UInt64 = 0x\(hex(node.id))")
+    try writer.block("public enum \(declaredName(of: node.id))") { writer throws(GeneratorError) in
+      emitIdentity(of: node, to: &writer)
       for nested in node.nested {
         try emitDeclaration(nested, in: node, isTopLevel: false, to: &writer)
       }
@@ -90,7 +91,9 @@ struct Generator {
     var used: Set<UInt64> = []
     func add(_ type: FieldType) {
       switch type {
-      case .enumeration(let id), .structure(let id), .branded(let id): used.insert(id)
+      case .enumeration(let id, let arguments), .structure(let id, let arguments):
+        used.insert(id)
+        for case .types(let types) in arguments.scopes.values { types.forEach { $0.map(add) } }
       case .list(let element): add(element)
       default: break
       }

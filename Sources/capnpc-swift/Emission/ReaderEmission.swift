@@ -33,7 +33,7 @@ extension Generator {
     let isView: Bool
     switch field.kind {
     case .group(let id):
-      type = try names.reference(to: id, from: node) + ".Reader"
+      type = try ownReference(to: id, from: node) + ".Reader"
       read = SlotRead(expression: "\(type)(raw)", isThrowing: false)
       isView = true
     case .slot(let slot):

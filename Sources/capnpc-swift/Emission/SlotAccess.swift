@@ -16,16 +16,18 @@ extension Generator {
       let value = textDefault(slot).map { ", default: \($0)" } ?? ""
       return SlotRead(expression: "raw.text(\(place)\(value))", isThrowing: true)
     case .data:
-      return SlotRead(expression: "raw.data(\(place)\(storedDefault(slot, field)))", isThrowing: true)
+      return SlotRead(expression: "raw.data(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: true)
     case .list:
-      return SlotRead(expression: "raw.list(\(place)\(storedDefault(slot, field)))", isThrowing: true)
+      return SlotRead(expression: "raw.list(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: true)
     case .structure:
       let type = try text(of: slot.type, .reader, in: node)
-      return SlotRead(expression: "\(type)(raw.structure(\(place)\(storedDefault(slot, field))))", isThrowing: true)
+      let value = storedDefault(slot, field, in: node)
+      return SlotRead(expression: "\(type)(raw.structure(\(place)\(value)))", isThrowing: true)
     case .interface, .anyPointer:
-      return SlotRead(expression: "raw.pointer(\(place)\(storedDefault(slot, field)))", isThrowing: false)
-    case .parameter, .branded:
-      throw unsupportedGenerics(in: node)
+      return SlotRead(expression: "raw.pointer(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: false)
+    case .parameter(let owner, let index):
+      let parameter = try parameter(index, of: owner, in: node)
+      return SlotRead(expression: "\(parameter).read(raw.pointer(\(place)))", isThrowing: true)
     default:
       return SlotRead(expression: try loadScalar(slot, in: node), isThrowing: false)
     }
@@ -34,7 +36,7 @@ extension Generator {
   /// How a builder's property looks at its slot. A struct that is not there is created.
   func view(_ slot: SchemaField.Slot, of field: SchemaField, in node: SchemaNode) throws(GeneratorError) -> String {
     let place = "at: \(slot.offset)"
-    let value = storedDefault(slot, field)
+    let value = storedDefault(slot, field, in: node)
     switch slot.type {
     case .void: return "()"
     case .text: return "raw.text(\(place)\(textDefault(slot).map { ", default: \($0)" } ?? ""))"
@@ -44,7 +46,8 @@ extension Generator {
       let type = try text(of: slot.type, .builder, in: node)
       return "\(type)(raw.structure(\(place), size: \(type).size\(value)))"
     case .interface, .anyPointer: return "raw.pointer(\(place)\(value))"
-    case .parameter, .branded: throw unsupportedGenerics(in: node)
+    case .parameter(let owner, let index):
+      return "\(try parameter(index, of: owner, in: node)).edit(raw.pointer(\(place)))"
     default: return try loadScalar(slot, in: node)
     }
   }
@@ -70,8 +73,14 @@ extension Generator {
   }
 
   /// `, default: Defaults.name` for a slot with a stored default.
-  func storedDefault(_ slot: SchemaField.Slot, _ field: SchemaField) -> String {
-    slot.storedDefault == nil ? "" : ", default: _Defaults.\(SwiftName.property(field.name))"
+  func storedDefault(_ slot: SchemaField.Slot, _ field: SchemaField, in node: SchemaNode) -> String {
+    guard slot.storedDefault != nil else { return "" }
+    return ", default: \(defaultsName(of: node)).\(SwiftName.property(field.name))"
+  }
+
+  /// The namespace of a struct's stored defaults: in the struct, unless that is generic.
+  func defaultsName(of node: SchemaNode) -> String {
+    names.isGeneric(node.id) ? names.hoistedName("Defaults", of: node.id) : "_Defaults"
   }
 
   /// The literal of a text field's default, unless it is empty.
@@ -95,7 +104,7 @@ extension Generator {
 
   /// The case of an enum with this value: by name where it has one.
   func enumerant(_ value: UInt16, of type: FieldType, in scope: SchemaNode) throws(GeneratorError) -> String {
-    guard case .enumeration(let id) = type,
+    guard case .enumeration(let id, _) = type,
       case .enumeration(let enumerants) = try node(id, for: scope.displayName).kind
     else {
       throw GeneratorError(

@@ -3,11 +3,10 @@ extension Generator {
   func emitStructure(_ structure: StructLayout, of node: SchemaNode, to writer: inout SourceWriter)
     throws(GeneratorError)
   {
-    if node.isGeneric { throw unsupportedGenerics(in: node) }
     let members = MemberNames(structure)
     let conformance = structure.isGroup ? "" : ": CapnProto.StructSchema"
     writer.documentation(node.documentation)
-    try writer.block("public enum \(names.localName(of: node.id))\(conformance)") { writer throws(GeneratorError) in
+    try writer.block("public enum \(declaredName(of: node.id))\(conformance)") { writer throws(GeneratorError) in
       if !structure.isGroup {
         emitIdentity(of: node, to: &writer)
         emitSize(of: structure, to: &writer)
@@ -16,7 +15,7 @@ extension Generator {
       try emitReader(of: structure, members: members, node: node, to: &writer)
       writer.line()
       try emitBuilder(of: structure, members: members, node: node, to: &writer)
-      try emitDefaults(of: structure, node: node, to: &writer)
+      if !names.isGeneric(node.id) { try emitDefaults(of: structure, node: node, to: &writer) }
       for nested in node.nested {
         try emitDeclaration(nested, in: node, isTopLevel: false, to: &writer)
       }
@@ -41,7 +40,7 @@ extension Generator {
   }
 
   /// Emits the defaults that are too large to stand in an accessor: those of data, lists, structs and pointers.
-  private func emitDefaults(
+  func emitDefaults(
     of structure: StructLayout, node: SchemaNode, to writer: inout SourceWriter
   ) throws(GeneratorError) {
     let stored = structure.fieldsInSourceOrder.compactMap { field in
@@ -50,11 +49,29 @@ extension Generator {
     guard !stored.isEmpty else { return }
     writer.line()
     writer.line("/// The default values of fields that are pointers, as Cap'n Proto messages.")
-    try writer.block("@usableFromInline enum _Defaults") { writer throws(GeneratorError) in
+    try writer.block("@usableFromInline enum \(defaultsName(of: node))") { writer throws(GeneratorError) in
       for (name, words) in stored {
         emitStoredValue("@usableFromInline static let \(SwiftName.property(name))", words: words, to: &writer)
       }
     }
+  }
+
+  /// Emits what the generic types in a scope would store if Swift let them, at the top level: defaults and constants.
+  func emitHoistedValues(in scope: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
+    var inner = try scope.nested.map { nested throws(GeneratorError) in try self.node(nested.id, in: scope) }
+    if case .structure(let structure) = scope.kind {
+      if names.isGeneric(scope.id) { try emitDefaults(of: structure, node: scope, to: &writer) }
+      for field in structure.fieldsInSourceOrder {
+        if case .group(let id) = field.kind { inner.append(try self.node(id, in: scope)) }
+      }
+    }
+    for (index, nested) in scope.nested.enumerated() where names.isGeneric(scope.id) {
+      guard case .constant(_, .pointer(let words)) = inner[index].kind else { continue }
+      let name = names.hoistedName("_\(nested.name)Value", of: scope.id)
+      writer.line()
+      emitStoredValue("private let \(name)", words: words ?? [0], to: &writer)
+    }
+    for node in inner { try emitHoistedValues(in: node, to: &writer) }
   }
 
   /// Emits `head = CapnProto.EncodedValue(…)`.

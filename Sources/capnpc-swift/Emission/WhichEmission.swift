@@ -51,7 +51,7 @@ extension Generator {
   ) throws(GeneratorError) -> (type: String, expression: String)? {
     switch field.kind {
     case .group(let id):
-      let type = try names.reference(to: id, from: node) + "." + face.rawValue
+      let type = try ownReference(to: id, from: node) + "." + face.rawValue
       return (type, "\(type)(raw)")
     case .slot(let slot) where slot.type == .void:
       return nil

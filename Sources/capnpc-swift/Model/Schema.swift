@@ -23,8 +23,8 @@ struct SchemaNode {
   var scopeID: UInt64
   /// The declarations within this one, in source order; groups are not among them.
   var nested: [Nested]
-  /// Whether this node or one of its scopes has type parameters.
-  var isGeneric: Bool
+  /// The names of its type parameters; those of its scopes are not among them.
+  var parameters: [String]
   /// Empty when the schema has none.
   var documentation: String
   var kind: Kind
@@ -97,18 +97,29 @@ indirect enum FieldType: Hashable {
   case text
   case data
   case list(FieldType)
-  case enumeration(UInt64)
-  case structure(UInt64)
+  case enumeration(UInt64, TypeArguments)
+  case structure(UInt64, TypeArguments)
   case interface(UInt64)
   /// `AnyPointer`, and its constrained kinds.
   case anyPointer(AnyPointerKind)
-  /// A type parameter of a generic scope.
-  case parameter
-  /// A generic type with its parameters bound.
-  case branded(UInt64)
+  /// A type parameter of a generic scope: the scope, and which of its parameters.
+  case parameter(UInt64, Int)
 
   enum AnyPointerKind: Hashable {
     case any, structure, list, capability
+  }
+}
+
+/// What the type parameters of a type and of its scopes are bound to.
+struct TypeArguments: Hashable {
+  /// By the id of the scope that has the parameters. The parameters of other scopes are not bound.
+  var scopes: [UInt64: Bindings] = [:]
+
+  enum Bindings: Hashable {
+    /// To the parameters themselves: the type is used within its scope.
+    case inherited
+    /// To these types, nil being none.
+    case types([FieldType?])
   }
 }
 

@@ -12,6 +12,8 @@ struct TypeNames {
   /// For each scope (file, struct, group, interface): the types in it by name.
   private var members: [UInt64: [String: UInt64]] = [:]
   private var parents: [UInt64: UInt64] = [:]
+  /// The Swift names of the type parameters of each scope that has some.
+  private var parameters: [UInt64: [String]] = [:]
   private var usedTypeNames: Set<String> = []
 
   init(_ schema: Schema, options: Options) {
@@ -25,6 +27,28 @@ struct TypeNames {
   /// The name of a type where it is declared.
   func localName(of id: UInt64) -> String {
     entries[id]?.path.last ?? "_"
+  }
+
+  /// The type parameters of a type, without those of its scopes.
+  func parameters(of id: UInt64) -> [String] {
+    parameters[id] ?? []
+  }
+
+  /// Whether a type or one of its scopes has type parameters. Such types have no stored properties of their own.
+  func isGeneric(_ id: UInt64) -> Bool {
+    chain(to: id).contains { parameters[$0] != nil }
+  }
+
+  /// A type and its scopes, the outermost first.
+  func chain(to id: UInt64) -> [UInt64] {
+    var chain = [id]
+    while let last = chain.last, let parent = parents[last] { chain.append(parent) }
+    return chain.reversed()
+  }
+
+  /// A name at the top level of the module for what cannot stand in the type itself: `_Map_EntryDefaults`.
+  func hoistedName(_ suffix: String, of id: UInt64) -> String {
+    "_" + (entries[id]?.path.joined(separator: "_") ?? "") + suffix
   }
 
   /// The file that declares a type; nil for what is not a declared type.
@@ -41,15 +65,22 @@ struct TypeNames {
   ///
   /// Swift looks the first component up from the innermost scope outwards, so the shortest dotted path whose first component
   /// is not hidden will do. Where every one is hidden, the module's name helps.
-  func reference(to id: UInt64, from scope: SchemaNode) throws(GeneratorError) -> String {
+  ///
+  /// `arguments` are what type parameters are bound to, by the type in the path that has them.
+  func reference(
+    to id: UInt64, from scope: SchemaNode, arguments: [UInt64: [String]] = [:]
+  ) throws(GeneratorError) -> String {
     guard let entry = entries[id] else {
       throw GeneratorError(declaration: scope.displayName, reason: "the request lacks the type with id 0x\(hex(id))")
     }
-    var chain = [id]
-    while let last = chain.last, let parent = parents[last] { chain.append(parent) }
-    chain.reverse()
+    let chain = chain(to: id)
+    let path = zip(entry.path, chain).map { name, id in
+      name + (arguments[id].map { "<\($0.joined(separator: ", "))>" } ?? "")
+    }
     for (index, candidate) in chain.enumerated() where lookUp(entry.path[index], from: scope) == candidate {
-      return entry.path[index...].joined(separator: ".")
+      // What the arguments of a scope are can only be left out where they are those of the place itself.
+      guard chain[..<index].allSatisfy({ arguments[$0] == nil || arguments[$0] == parameters[$0] }) else { break }
+      return path[index...].joined(separator: ".")
     }
     guard let module = options.module(ofFile: entry.fileID, in: schema) else {
       throw GeneratorError(
@@ -57,7 +88,7 @@ struct TypeNames {
         reason: "another declaration hides \(entry.path.joined(separator: ".")) here; "
           + "name the module in CAPNPC_SWIFT_MODULE to have it qualified, or rename one of them")
     }
-    return ([module] + entry.path).joined(separator: ".")
+    return ([module] + path).joined(separator: ".")
   }
 
   /// Names the types in `scope`, and in them. `visible` are the names of types that may be meant inside of the scope.
@@ -74,12 +105,22 @@ struct TypeNames {
     for nested in scope.nested where isType(nested.id, in: scope) {
       taken[free(SwiftName.type(nested.name))] = nested.id
     }
-    let visible = visible.union(taken.keys).union(path)
+    var visible = visible.union(taken.keys).union(path)
+    var pseudoTypes: [String: UInt64] = [:]
+    for (index, parameter) in scope.parameters.enumerated() {
+      var name = SwiftName.type(parameter)
+      while visible.contains(name) { name += "_" }
+      visible.insert(name)
+      // Hides outer types of its name; no type has an id as small.
+      pseudoTypes[name] = UInt64(index)
+      parameters[scope.id, default: []].append(name)
+    }
+    usedTypeNames.formUnion(pseudoTypes.keys)
     for (fieldName, id) in groupFields(of: scope) where isType(id, in: scope) {
       let name = SwiftName.type(fieldName)
       taken[free(visible.contains(name) ? name + "Group" : name)] = id
     }
-    members[scope.id] = taken
+    members[scope.id] = taken.merging(pseudoTypes) { type, _ in type }
     usedTypeNames.formUnion(taken.keys)
     for (name, id) in taken {
       entries[id] = Entry(path: path + [name], fileID: fileID)

@@ -50,9 +50,12 @@ struct RequestDecoder {
     } catch let error as GeneratorError where error.declaration.isEmpty {
       throw GeneratorError(declaration: try node.displayName, reason: error.reason)
     }
+    var parameters: [String] = []
+    let parameterList = try node.parameters
+    for index in parameterList.indices { parameters.append(try parameterList[index].name) }
     return SchemaNode(
       id: node.id, displayName: try node.displayName, scopeID: node.scopeId, nested: nested,
-      isGeneric: node.isGeneric, documentation: documentation[node.id]?.node ?? "", kind: kind)
+      parameters: parameters, documentation: documentation[node.id]?.node ?? "", kind: kind)
   }
 
   private func kind(of node: Node.Reader) throws -> SchemaNode.Kind {

@@ -20,9 +20,8 @@ enum TypeDecoder {
     case .text: .text
     case .data: .data
     case .list(let list): self.list(of: try self.type(try list.elementType))
-    case .enum(let reference): .enumeration(reference.typeId)
-    case .struct(let reference):
-      try binds(try reference.brand) ? .branded(reference.typeId) : .structure(reference.typeId)
+    case .enum(let reference): .enumeration(reference.typeId, try brand(try reference.brand))
+    case .struct(let reference): .structure(reference.typeId, try brand(try reference.brand))
     case .interface(let reference): .interface(reference.typeId)
     case .anyPointer(let pointer): try anyPointer(pointer)
     case .unknown(let kind): throw GeneratorError(declaration: "", reason: "types of kind \(kind) are unknown")
@@ -47,13 +46,34 @@ enum TypeDecoder {
       case .capability: .anyPointer(.capability)
       case .unknown(let kind): throw GeneratorError(declaration: "", reason: "pointers of kind \(kind) are unknown")
       }
-    case .parameter, .implicitMethodParameter: .parameter
+    case .parameter(let parameter): .parameter(parameter.scopeId, Int(parameter.parameterIndex))
+    // Only methods have them, and what is called decides.
+    case .implicitMethodParameter: .anyPointer(.any)
     case .unknown(let kind): throw GeneratorError(declaration: "", reason: "pointers of kind \(kind) are unknown")
     }
   }
 
-  /// Whether a brand binds type parameters.
-  private static func binds(_ brand: Brand.Reader) throws -> Bool {
-    try brand.scopes.count > 0
+  /// What `brand` binds type parameters to.
+  static func brand(_ brand: Brand.Reader) throws -> TypeArguments {
+    var result = TypeArguments()
+    let scopes = try brand.scopes
+    for index in scopes.indices {
+      let scope = scopes[index]
+      switch try scope.which {
+      case .inherit: result.scopes[scope.scopeId] = .inherited
+      case .bind(let bindings):
+        var types: [FieldType?] = []
+        for index in bindings.indices {
+          switch try bindings[index].which {
+          case .unbound: types.append(nil)
+          case .type(let type): types.append(try self.type(type))
+          case .unknown(let kind): throw GeneratorError(declaration: "", reason: "bindings of kind \(kind) are unknown")
+          }
+        }
+        result.scopes[scope.scopeId] = .types(types)
+      case .unknown(let kind): throw GeneratorError(declaration: "", reason: "scopes of kind \(kind) are unknown")
+      }
+    }
+    return result
   }
 }
