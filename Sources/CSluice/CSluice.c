@@ -252,6 +252,11 @@ int sluice_pidfd_send_signal(int pidfd, int signal) {
 // MARK: Waiting
 
 int sluice_eventfd(unsigned int initial) { RESULT(eventfd(initial, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+ssize_t sluice_read_now(int descriptor, void *bytes, size_t byte_count) {
+  struct iovec part = {.iov_base = bytes, .iov_len = byte_count};
+  RESULT(preadv2(descriptor, &part, 1, -1, RWF_NOWAIT));
+}
 int sluice_epoll_create(void) { RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 
 int sluice_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
@@ -349,4 +354,20 @@ int sluice_allowed_cpu_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) < 0) return -errno;
   return CPU_COUNT(&set);
+}
+
+int sluice_pin_thread(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return -EINVAL;
+  CPU_SET(cpu, &set);
+  RESULT(sched_setaffinity(0, sizeof set, &set));
+}
+
+void sluice_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
 }

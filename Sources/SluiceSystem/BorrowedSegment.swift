@@ -27,7 +27,27 @@ public final class BorrowedSegment: Sendable {
   /// Throws ``SegmentError/notSealable(name:)``, ``SegmentError/unsealed(name:found:required:)`` and
   /// ``SegmentError/wrongByteCount(name:found:announced:)`` when it is not, and ``SegmentError/system(name:_:)`` when
   /// the kernel refuses the mapping. Four system calls.
-  public init(_ handle: Handle, name: String, byteCount: Int) throws(SegmentError) {
+  public convenience init(_ handle: Handle, name: String, byteCount: Int) throws(SegmentError) {
+    try self.init(checking: handle, name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
+      try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: 1, writable: false)
+    }
+  }
+
+  /// Maps what a peer has sent as above, the bytes from `offset` on a second time directly behind its end. Both numbers
+  /// must be multiples of the page size, `offset` the lesser one. Six system calls.
+  public convenience init(
+    _ handle: Handle, name: String, byteCount: Int, mirroredFrom offset: Int
+  ) throws(SegmentError) {
+    guard Segment.canMirror(byteCount, from: offset) else { throw .invalidByteCount(name: name, byteCount) }
+    try self.init(checking: handle, name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
+      try SegmentMapping.makeMirrored(descriptor, byteCount: byteCount, from: offset, writable: false)
+    }
+  }
+
+  private init(
+    checking handle: Handle, name: String, byteCount: Int,
+    map: (FileDescriptor) throws(SystemError) -> SegmentMapping
+  ) throws(SegmentError) {
     guard byteCount > 0 else { throw .invalidByteCount(name: name, byteCount) }
     let descriptor = handle.descriptor
     let result = sluice_get_seals(descriptor.rawValue)
@@ -47,7 +67,7 @@ public final class BorrowedSegment: Sendable {
       throw .wrongByteCount(name: name, found: identity.byteCount, announced: byteCount)
     }
     do {
-      mapping = try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: 1, writable: false)
+      mapping = try map(descriptor)
     } catch {
       throw .system(name: name, error)
     }

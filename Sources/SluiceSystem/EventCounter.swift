@@ -17,6 +17,24 @@ public final class EventCounter: Sendable {
     self.handle = handle
   }
 
+  /// Uses what another process says is a counter. Asks `/proc` whether it is: one `readlinkat(2)`.
+  ///
+  /// - Throws: `EINVAL` when it is something else, on which a write might do anything.
+  public init(checking handle: Handle) throws(SystemError) {
+    let path = "/proc/self/fd/\(handle.descriptor.rawValue)"
+    // Longer than the name that counts: what does not fit is something else. Sound: the call writes at most its count.
+    let target = try unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer throws(SystemError) in
+      let count = try systemCall("readlinkat", path) {
+        unsafe path.withCString { unsafe sluice_readlinkat(AT_FDCWD, $0, buffer.baseAddress, buffer.count) }
+      }
+      return unsafe String(decoding: UnsafeRawBufferPointer(buffer).prefix(count), as: UTF8.self)
+    }
+    guard target == "anon_inode:[eventfd]" else {
+      throw SystemError(operation: "eventfd", errno: .invalidArgument, detail: "a peer's handle is \(target)")
+    }
+    self.handle = handle
+  }
+
   /// Readable while there were signals since the last `reset`.
   public var descriptor: FileDescriptor { handle.descriptor }
 
@@ -40,7 +58,8 @@ public final class EventCounter: Sendable {
     }
   }
 
-  /// Makes the descriptor unreadable, and writable. One `read(2)`; never blocks.
+  /// Makes the descriptor unreadable, and writable. One `preadv2(2)`; never blocks, whatever a process that shares the
+  /// counter has done to it.
   ///
   /// - Returns: Whether it had been signalled.
   @discardableResult
@@ -48,8 +67,8 @@ public final class EventCounter: Sendable {
     var count: UInt64 = 0
     // Sound: eight bytes of a local variable.
     let result = unsafe withUnsafeMutableBytes(of: &count) { bytes in
-      retryingInterrupts { unsafe Glibc.read(handle.rawValue, bytes.baseAddress, 8) < 0 ? -errno : 0 }
+      retryingInterrupts { unsafe sluice_read_now(handle.rawValue, bytes.baseAddress, 8) }
     }
-    return result == 0 && count > 0
+    return result == 8 && count > 0
   }
 }

@@ -43,13 +43,45 @@ public final class Segment: Sendable {
   ///   - byteCount: at least 1; the kernel rounds memory up to whole pages, the size stays exact.
   ///   - alignment: of the mapping's address, a power of two; a page at least.
   public static func create(name: String, byteCount: Int, alignment: Int = 1) throws(SegmentError) -> Segment {
+    try create(name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
+      try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: alignment, writable: true)
+    }
+  }
+
+  /// Makes a sealed, zeroed segment whose bytes from `offset` on are mapped a second time directly behind its end, so
+  /// that a ring there never wraps. Eight system calls.
+  /// - Parameters:
+  ///   - name: as above.
+  ///   - byteCount: a multiple of the page size.
+  ///   - offset: where the mirrored part begins: a multiple of the page size below `byteCount`.
+  public static func create(
+    name: String, byteCount: Int, mirroredFrom offset: Int
+  ) throws(SegmentError) -> Segment {
+    guard canMirror(byteCount, from: offset) else { throw .invalidByteCount(name: name, byteCount) }
+    return try create(name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
+      try SegmentMapping.makeMirrored(descriptor, byteCount: byteCount, from: offset, writable: true)
+    }
+  }
+
+  /// The size of a page of memory in bytes.
+  public static var pageByteCount: Int { systemPageByteCount }
+
+  /// Whether a part of a segment can be mapped twice: in whole pages only.
+  static func canMirror(_ byteCount: Int, from offset: Int) -> Bool {
+    byteCount > 0 && (0..<byteCount).contains(offset) && byteCount % systemPageByteCount == 0
+      && offset % systemPageByteCount == 0
+  }
+
+  private static func create(
+    name: String, byteCount: Int, map: (FileDescriptor) throws(SystemError) -> SegmentMapping
+  ) throws(SegmentError) -> Segment {
     guard (1...249).contains(name.utf8.count), !name.utf8.contains(0) else { throw .invalidName(name) }
     guard byteCount > 0 else { throw .invalidByteCount(name: name, byteCount) }
     do {
       let handle = try createMemory(name: name)
       let descriptor = handle.descriptor
       try systemCall("ftruncate", "\(byteCount) bytes") { sluice_ftruncate(descriptor.rawValue, Int64(byteCount)) }
-      let mapping = try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: alignment, writable: true)
+      let mapping = try map(descriptor)
       try systemCall("fcntl", "F_ADD_SEALS") { sluice_add_seals(descriptor.rawValue, SegmentSeals.required.rawValue) }
       let inode = try SegmentIdentity(of: descriptor).inode
       return Segment(

@@ -8,6 +8,8 @@ import SystemPackage
 @safe struct SegmentMapping: ~Copyable, @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
+  /// The size of the whole mapping: more than `byteCount` when a part is mapped twice.
+  private let mappedByteCount: Int
 
   /// Maps the first `byteCount` bytes at a multiple of `alignment`, a power of two.
   static func make(
@@ -16,20 +18,45 @@ import SystemPackage
     let protection = writable ? SLUICE_PROT_READ | SLUICE_PROT_WRITE : SLUICE_PROT_READ
     let base = try unsafe map(descriptor, byteCount: byteCount, alignment: alignment, protection: protection)
     // Owned from here on, so that the mapping goes if the advice fails.
-    let mapping = unsafe SegmentMapping(base: base, byteCount: byteCount)
-    // A child that inherited the mapping would keep the memory alive, and could write the owner's.
-    try systemCall("madvise", "MADV_DONTFORK") { unsafe sluice_madvise(base, byteCount, SLUICE_MADV_DONTFORK) }
+    let mapping = unsafe SegmentMapping(base: base, byteCount: byteCount, mappedByteCount: byteCount)
+    try mapping.keepFromChildren()
     return mapping
   }
 
-  private init(base: UnsafeMutableRawPointer, byteCount: Int) {
+  /// Maps the first `byteCount` bytes, and directly behind them those from `offset` on once more, so that what runs over
+  /// the end of that part goes on at its beginning. Both are multiples of the page size, `offset` is less.
+  static func makeMirrored(
+    _ descriptor: FileDescriptor, byteCount: Int, from offset: Int, writable: Bool
+  ) throws(SystemError) -> SegmentMapping {
+    let (total, overflow) = byteCount.addingReportingOverflow(byteCount - offset)
+    guard !overflow else { throw SystemError(operation: "mmap", errno: .noMemory) }
+    let protection = writable ? SLUICE_PROT_READ | SLUICE_PROT_WRITE : SLUICE_PROT_READ
+    let flags = SLUICE_MAP_SHARED | SLUICE_MAP_FIXED
+    // The range is reserved first, so that the fixed mappings replace nothing but it.
+    let base = try unsafe map(
+      nil, total, SLUICE_PROT_NONE, SLUICE_MAP_PRIVATE | SLUICE_MAP_ANONYMOUS | SLUICE_MAP_NORESERVE, -1)
+    let mapping = unsafe SegmentMapping(base: base, byteCount: byteCount, mappedByteCount: total)
+    _ = try unsafe map(base, byteCount, protection, flags, descriptor.rawValue)
+    _ = try unsafe map(
+      base + byteCount, byteCount - offset, protection, flags, descriptor.rawValue, offset: Int64(offset))
+    try mapping.keepFromChildren()
+    return mapping
+  }
+
+  @unsafe private init(base: UnsafeMutableRawPointer, byteCount: Int, mappedByteCount: Int) {
     unsafe self.base = unsafe base
     self.byteCount = byteCount
+    self.mappedByteCount = mappedByteCount
   }
 
   deinit {
-    // Cannot fail for a range that was mapped in one piece; were it to, the range would just stay.
-    _ = unsafe sluice_munmap(base, byteCount)
+    // Cannot fail for a range that is all ours; were it to, the range would just stay.
+    _ = unsafe sluice_munmap(base, mappedByteCount)
+  }
+
+  /// A child that inherited the mapping would keep the memory alive, and could write the owner's.
+  private borrowing func keepFromChildren() throws(SystemError) {
+    try systemCall("madvise", "MADV_DONTFORK") { unsafe sluice_madvise(base, mappedByteCount, SLUICE_MADV_DONTFORK) }
   }
 
   @unsafe private static func map(
@@ -58,11 +85,12 @@ import SystemPackage
   }
 
   @unsafe private static func map(
-    _ hint: UnsafeMutableRawPointer?, _ byteCount: Int, _ protection: Int32, _ flags: Int32, _ descriptor: Int32
+    _ hint: UnsafeMutableRawPointer?, _ byteCount: Int, _ protection: Int32, _ flags: Int32, _ descriptor: Int32,
+    offset: Int64 = 0
   ) throws(SystemError) -> UnsafeMutableRawPointer {
     var address: UnsafeMutableRawPointer?
     try systemCall("mmap", "\(byteCount) bytes") {
-      unsafe sluice_mmap(hint, byteCount, protection, flags, descriptor, 0, &address)
+      unsafe sluice_mmap(hint, byteCount, protection, flags, descriptor, offset, &address)
     }
     guard let address = unsafe address else {
       preconditionFailure("mmap without a hint never answers with address 0")

@@ -131,6 +131,9 @@ int sluice_pidfd_send_signal(int pidfd, int signal);
 
 /// eventfd(2), non-blocking.
 int sluice_eventfd(unsigned int initial);
+/// preadv2(2) with RWF_NOWAIT: reads without blocking even if another process, which shares the open file, has cleared
+/// its O_NONBLOCK.
+ssize_t sluice_read_now(int descriptor, void *bytes, size_t byte_count);
 
 #define SLUICE_EPOLLIN 0x001u
 #define SLUICE_EPOLLOUT 0x004u
@@ -203,5 +206,9 @@ ssize_t sluice_readlinkat(int directory, const char *name, char *target, size_t 
 int sluice_name_thread(const char *name);
 /// sched_getaffinity(2): on how many CPUs this thread may run.
 int sluice_allowed_cpu_count(void);
+/// sched_setaffinity(2): lets this thread run on one CPU only, the one with that number; -EINVAL when it may not.
+int sluice_pin_thread(int cpu);
+/// The processor's hint that this thread spins.
+void sluice_spin_hint(void);
 
 #endif

@@ -1,0 +1,20 @@
+import CSluice
+
+/// The processors that threads run on.
+public enum Processors {
+  /// On how many processors the calling thread may run now, at least 1. The corresponding C function is
+  /// `sched_getaffinity`.
+  public static var allowedCount: Int { max(1, Int(sluice_allowed_cpu_count())) }
+
+  /// Lets the calling thread, and those that it starts, run on one processor only. The corresponding C function is
+  /// `sched_setaffinity`.
+  ///
+  /// - Throws: `EINVAL` when there is no processor of that number, or this process may not use it.
+  public static func pinThread(to number: Int) throws(SystemError) {
+    try systemCall("sched_setaffinity", "processor \(number)") { sluice_pin_thread(CInt(clamping: number)) }
+  }
+
+  /// Tells the processor that this thread spins, so that it saves power and leaves room to its sibling.
+  @inline(__always)
+  public static func spinHint() { sluice_spin_hint() }
+}
