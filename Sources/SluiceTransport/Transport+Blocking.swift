@@ -1,7 +1,8 @@
 import SluiceSystem
 import SystemPackage
 
-// The blocking faces: the core, and `ppoll(2)` between the tries. Not for the reactor's thread.
+// The blocking faces: the core, and a wait between the tries, by `ppoll(2)` unless the transport has a better way. Not for
+// the reactor's thread.
 extension Transport {
   /// Sends a frame, waiting until there is room.
   ///
@@ -13,10 +14,10 @@ extension Transport {
     _ blob: RawSpan, handles: [Handle] = [], deadline: ContinuousClock.Instant? = nil
   ) throws(TransportError) {
     while try trySend(blob, handles: handles) == .wouldBlock {
-      guard try wait(for: writeDescriptor, .writable, deadline) else { throw .timedOut }
+      guard try waitToSend(byteCount: blob.byteCount, deadline: deadline) else { throw .timedOut }
     }
     while try !flush() {
-      guard try wait(for: writeDescriptor, .writable, deadline) else { return }
+      guard try waitToSend(byteCount: blob.byteCount, deadline: deadline) else { return }
     }
   }
 
@@ -36,7 +37,7 @@ extension Transport {
       case .received: return result
       case .endOfStream: return nil
       case .wouldBlock:
-        guard try wait(for: readDescriptor, .readable, deadline) else { throw .timedOut }
+        guard try waitToReceive(deadline: deadline) else { throw .timedOut }
       }
     }
   }
@@ -48,6 +49,16 @@ extension Transport {
   /// - Throws: `timedOut`, and what `tryReceive` throws.
   public func receive(deadline: ContinuousClock.Instant? = nil) throws(TransportError) -> ReceivedFrame? {
     try receive(deadline: deadline) { ReceivedFrame($0, $1) }
+  }
+
+  /// Polls `readDescriptor`. See the requirement.
+  public func waitToReceive(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+    try wait(for: readDescriptor, .readable, deadline)
+  }
+
+  /// Polls `writeDescriptor`. See the requirement.
+  public func waitToSend(byteCount: Int, deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+    try wait(for: writeDescriptor, .writable, deadline)
   }
 
   private func wait(

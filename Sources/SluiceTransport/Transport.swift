@@ -46,11 +46,25 @@ public protocol Transport: AnyObject, Sendable {
   /// Whether something of a frame handed over earlier is left to `flush`.
   var hasUnsentBytes: Bool { get }
 
-  /// Readable when `tryReceive` may do something. Valid while the transport lives.
+  /// Readable when `tryReceive` may do something; not any more, once that has answered `wouldBlock`. Valid while the
+  /// transport lives.
   var readDescriptor: FileDescriptor { get }
 
   /// Writable when `trySend` or `flush` may go on. Valid while the transport lives; may be the same as `readDescriptor`.
   var writeDescriptor: FileDescriptor { get }
+
+  /// Blocks until `tryReceive` may do something. Polls `readDescriptor` unless the transport knows better.
+  ///
+  /// - Parameter deadline: `nil` waits for ever.
+  /// - Returns: False when the deadline passed first.
+  func waitToReceive(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool
+
+  /// Blocks until `trySend` of a blob of that size, or `flush`, may go on. Polls `writeDescriptor` unless the transport
+  /// knows better.
+  ///
+  /// - Parameter deadline: `nil` waits for ever.
+  /// - Returns: False when the deadline passed first.
+  func waitToSend(byteCount: Int, deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool
 
   /// Says that no more frames follow: the peer sees the end of the stream after the last one. Bytes left over are sent
   /// first, by `flush`. The other direction stays open.

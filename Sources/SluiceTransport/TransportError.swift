@@ -30,6 +30,8 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
   case truncatedFrame(receivedByteCount: Int)
   /// What arrived is not a frame. The peer is broken, hostile, or does not speak this protocol.
   case malformedFrame(FrameError)
+  /// The peer wrote into the memory that it shares what the protocol does not allow. It is broken or hostile.
+  case protocolViolation(RingViolation)
   /// A system call failed in a way that nothing above foresees.
   case failed(SystemError)
 
@@ -49,6 +51,7 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case .peerClosed: "the peer closed the connection"
     case .truncatedFrame(let byteCount): "the stream ended \(byteCount) bytes into a frame"
     case .malformedFrame(let error): "malformed frame: \(error)"
+    case .protocolViolation(let violation): "protocol violation: \(violation)"
     case .failed(let error): "\(error)"
     }
   }
@@ -59,7 +62,7 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case .blobTooLarge, .tooManyHandles, .handlesNotCarried, .tooManyHandlesInFlight, .descriptorTableFull, .timedOut,
       .cancelled, .sendingFinished:
       false
-    case .closed, .peerClosed, .truncatedFrame, .malformedFrame, .failed: true
+    case .closed, .peerClosed, .truncatedFrame, .malformedFrame, .protocolViolation, .failed: true
     }
   }
 }

@@ -1,0 +1,151 @@
+import SluiceSystem
+import Synchronization
+
+/// What lies where in the segment that one side of a ring makes and alone writes.
+///
+/// | offset | size | word | says |
+/// |---|---|---|---|
+/// | 0 | 8 | `sent` | producer cursor: bytes published in this segment's ring so far |
+/// | 8 | 8 | `sendingEnded` | not 0: nothing more will be published |
+/// | 128 | 8 | `received` | consumer cursor: bytes consumed of the peer's ring, as far as they are given back |
+/// | 136 | 8 | `receivingEnded` | not 0: nothing more will be consumed |
+/// | 256 | 8 | `frameSleep` | generation of the blocking waiters for frames |
+/// | 264 | 8 | `frameEvent` | generation of the readable descriptor's arming |
+/// | 384 | 8 | `roomSleep` | generation of the blocking waiters for room |
+/// | 392 | 8 | `roomEvent` | generation of the writable descriptor's arming |
+/// | 512 | 4 | `frameWake` | futex: changes when this side wakes the peer's waiters for frames |
+/// | 640 | 4 | `roomWake` | futex: changes when this side wakes the peer's waiters for room |
+/// | 4,096 | capacity | frames | each: its length (8 bytes), its bytes, padding to a multiple of 8 |
+///
+/// Words that change for different reasons are 128 bytes apart: a cache line, and the one that processors prefetch with it.
+/// The frames are mapped twice in a row, so that none wraps. Cursors count bytes from 0, are multiples of 8, and never
+/// wrap in practice; all arithmetic on them is modular nevertheless.
+package enum RingLayout {
+  /// A word of the control page, by its offset.
+  package enum Word: Int, CaseIterable, Sendable {
+    case sent = 0
+    case sendingEnded = 8
+    case received = 128
+    case receivingEnded = 136
+    case frameSleep = 256
+    case frameEvent = 264
+    case roomSleep = 384
+    case roomEvent = 392
+    case frameWake = 512
+    case roomWake = 640
+  }
+
+  /// Where the frames begin. A page is larger on some machines.
+  package static let framesOffset = max(4096, Segment.pageByteCount)
+  /// The size of the length in front of each frame.
+  package static let headerByteCount = 8
+  /// Capacities that a ring can have: powers of two of these.
+  package static let capacities = max(4096, Segment.pageByteCount)...(1 << 30)
+
+  /// How many bytes of the ring a blob of up to 1 GiB takes.
+  package static func frameByteCount(_ blobByteCount: Int) -> Int { headerByteCount + (blobByteCount + 7) & ~7 }
+  /// The size of a side's segment.
+  package static func segmentByteCount(capacity: Int) -> Int { framesOffset + capacity }
+  /// The largest blob of a ring: two of them fit, so that a ring that was read to its end always has room for one.
+  package static func maxBlobSize(capacity: Int) -> Int { capacity / 2 - headerByteCount }
+  /// Whether a ring can have this capacity.
+  package static func isValid(capacity: Int) -> Bool {
+    capacities.contains(capacity) && capacity & (capacity - 1) == 0
+  }
+}
+
+/// This side's segment. All stores and loads of words are sequentially consistent: see ``RingWaiting`` for why. On x86 a
+/// load costs no more for it.
+///
+/// Safe to hold and to use: offsets are those of the layout, within the segment, which lives as long as this.
+@safe struct OwnRingMemory: Sendable {
+  let segment: Segment
+  private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+  init(_ segment: Segment) {
+    self.segment = segment
+    unsafe base = segment.baseAddress
+  }
+
+  @inline(__always)
+  func store(_ word: RingLayout.Word, _ value: UInt64) {
+    // Sound: aligned, within the control page, and an atomic of 64 bits is laid out as the integer. Nobody else writes it.
+    unsafe (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .store(value, ordering: .sequentiallyConsistent)
+  }
+
+  /// Changes a futex word, and wakes who sleeps on it. One system call.
+  func wake(_ word: RingLayout.Word) {
+    // Sound: as above, with 32 bits. Fails only for addresses that are not mapped.
+    unsafe (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt32>.self).pointee
+      .wrappingAdd(1, ordering: .sequentiallyConsistent)
+    _ = try? unsafe Futex.wake(UnsafeRawPointer(base + word.rawValue).assumingMemoryBound(to: UInt32.self))
+  }
+
+  /// Writes a frame at a cursor. There must be room for it.
+  @inline(__always)
+  func write(_ blob: RawSpan, at offset: Int) {
+    let frame = unsafe base + RingLayout.framesOffset + offset
+    unsafe frame.storeBytes(of: UInt64(blob.byteCount), as: UInt64.self)
+    // Sound: a frame is smaller than the capacity, and so much is mapped behind each offset below it.
+    unsafe blob.withUnsafeBytes { bytes in
+      guard let source = bytes.baseAddress else { return }
+      unsafe (frame + RingLayout.headerByteCount).copyMemory(from: source, byteCount: bytes.count)
+    }
+  }
+}
+
+/// The peer's segment, which it may change at any time. Everything is loaded once, and checked by who loads it.
+///
+/// Safe to hold and to use, as above.
+@safe struct PeerRingMemory: Sendable {
+  let segment: BorrowedSegment
+  private nonisolated(unsafe) let base: UnsafeRawPointer
+
+  init(_ segment: BorrowedSegment) {
+    self.segment = segment
+    unsafe base = segment.baseAddress
+  }
+
+  @inline(__always)
+  func load(_ word: RingLayout.Word) -> UInt64 {
+    // Sound: aligned and within the control page; the mapping is read-only, and this only loads.
+    unsafe (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .load(ordering: .sequentiallyConsistent)
+  }
+
+  /// The value of a futex word.
+  func loadWake(_ word: RingLayout.Word) -> UInt32 {
+    unsafe (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt32>.self).pointee
+      .load(ordering: .sequentiallyConsistent)
+  }
+
+  /// Sleeps on a futex word. Works on a read-only mapping.
+  func sleep(
+    on word: RingLayout.Word, while expected: UInt32, deadline: ContinuousClock.Instant?
+  ) throws(SystemError) -> Futex.Outcome {
+    try unsafe Futex.wait(
+      on: (base + word.rawValue).assumingMemoryBound(to: UInt32.self), while: expected, deadline: deadline)
+  }
+
+  /// Wakes who sleeps on a futex word in this process (and whoever else does: they look again).
+  func wakeLocally(_ word: RingLayout.Word) {
+    _ = try? unsafe Futex.wake((base + word.rawValue).assumingMemoryBound(to: UInt32.self))
+  }
+
+  /// The length in front of the frame at an offset, loaded once.
+  @inline(__always)
+  func frameHeader(at offset: Int) -> UInt64 {
+    // Sound: offsets are multiples of 8 below the capacity.
+    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .load(ordering: .relaxed)
+  }
+
+  /// Copies the bytes of the frame at an offset to private memory, which must have room for them.
+  @inline(__always)
+  @unsafe func copyFrame(at offset: Int, _ byteCount: Int, to target: UnsafeMutableRawPointer) {
+    // Sound: the length was checked to be below the capacity, and so much is mapped behind each offset below it.
+    unsafe target.copyMemory(
+      from: base + RingLayout.framesOffset + offset + RingLayout.headerByteCount, byteCount: byteCount)
+  }
+}

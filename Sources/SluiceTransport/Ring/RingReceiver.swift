@@ -1,0 +1,178 @@
+import SluiceSystem
+import Synchronization
+import SystemPackage
+
+/// What a drain of a ring has led to.
+public struct RingDrain: Sendable, Hashable {
+  /// How many frames the body has seen.
+  public var count: Int
+  /// `received`: there may be more. `wouldBlock`: there was no more. `endOfStream`: there will be no more.
+  public var outcome: ReceiveOutcome
+
+  /// What a drain has led to.
+  public init(count: Int, outcome: ReceiveOutcome) {
+    self.count = count
+    self.outcome = outcome
+  }
+}
+
+/// The receiving direction of one side: the only reader of the peer's ring. Thread-safe.
+final class RingReceiver: Sendable {
+  private let own: OwnRingMemory
+  private let peer: PeerRingMemory
+  /// Ours: the peer signals it when it is armed.
+  private let readable: EventCounter
+  /// The peer's, to empty when there is room again.
+  private let peerRoom: EventCounter
+  private let maxBlobSize: Int
+  private let waiting: RingWaiting
+  private let state: Mutex<State>
+
+  private struct State: ~Copyable {
+    var cursor: ConsumerCursor
+    /// Private memory for one frame.
+    let buffer: GuardedBuffer
+    var largest = 0
+    var served = RingServed()
+    /// Somebody polls the descriptor, so it must show whether there are frames.
+    var isPolled = false
+    var arming: UInt64 = 0
+    var hasEnded = false
+    var failure: TransportError?
+  }
+
+  /// Above this, memory that frames have touched is given back when the ring is empty.
+  private static let keptByteCount = 1 << 16
+
+  init(
+    own: OwnRingMemory, peer: PeerRingMemory, readable: EventCounter, peerRoom: EventCounter, capacity: Int,
+    maxBlobSize: Int, spinning: RingSpinning
+  ) throws(SystemError) {
+    self.own = own
+    self.peer = peer
+    self.readable = readable
+    self.peerRoom = peerRoom
+    self.maxBlobSize = maxBlobSize
+    waiting = RingWaiting(own, peer, .frames, spinning)
+    state = Mutex(
+      State(cursor: ConsumerCursor(capacity: capacity), buffer: try GuardedBuffer(byteCount: maxBlobSize)))
+  }
+
+  /// Hands up to `limit` frames to `body`, at most those that are published when it begins, until `body` says false.
+  func drain(limit: Int, arming: Bool, _ body: (RawSpan) -> Bool) throws(TransportError) -> RingDrain {
+    var wakes: RingWakes = []
+    // Taken out of the lock, with or without an error: nothing that was consumed may go unsaid.
+    defer { if !wakes.isEmpty { wake(wakes) } }
+    return try state.withLock { (state) throws(TransportError) in
+      if waiting.isClosed { throw .closed }
+      if let failure = state.failure { throw failure }
+      do throws(RingViolation) {
+        guard try look(&state, arming: arming) else { return noFrame(&state) }
+        var count = 0
+        while count < limit && !state.cursor.isEmpty {
+          let goOn = try deliver(&state, &wakes, body)
+          count += 1
+          if !goOn { break }
+        }
+        return RingDrain(count: count, outcome: .received)
+      } catch {
+        let failure = TransportError.protocolViolation(error)
+        state.failure = failure
+        if state.isPolled { readable.signal() }
+        throw failure
+      }
+    }
+  }
+
+  private func noFrame(_ state: inout State) -> RingDrain {
+    if state.largest > RingReceiver.keptByteCount {
+      state.buffer.discard(from: RingReceiver.keptByteCount)
+      state.largest = 0
+    }
+    return RingDrain(count: 0, outcome: state.hasEnded ? .endOfStream : .wouldBlock)
+  }
+
+  /// Whether there is a frame. If not, the descriptor is made to show the next one, when anybody looks at it.
+  @inline(__always)
+  private func look(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
+    if !state.cursor.isEmpty { return true }
+    if state.hasEnded { return false }
+    try state.cursor.note(peer.load(.sent))
+    if !state.cursor.isEmpty { return true }
+    return try lookAgain(&state, arming: arming && state.isPolled)
+  }
+
+  private func lookAgain(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
+    if arming {
+      readable.reset()
+      state.arming += 1
+      own.store(.frameEvent, state.arming)
+      // Looked at after the reset: who closes signals the counter once it is marked.
+      if waiting.isClosed { readable.signal() }
+    }
+    // In this order: what was published before the end is seen after it.
+    let hasEnded = peer.load(.sendingEnded) != 0
+    try state.cursor.note(peer.load(.sent))
+    if !state.cursor.isEmpty {
+      if arming { readable.signal() }
+      return true
+    }
+    if hasEnded {
+      state.hasEnded = true
+      if state.isPolled { readable.signal() }
+    }
+    return false
+  }
+
+  @inline(__always)
+  private func deliver(
+    _ state: inout State, _ wakes: inout RingWakes, _ body: (RawSpan) -> Bool
+  ) throws(RingViolation) -> Bool {
+    let offset = state.cursor.offset
+    let byteCount = try state.cursor.blobByteCount(peer.frameHeader(at: offset), limit: maxBlobSize)
+    let buffer = unsafe state.buffer.bytes
+    if let target = buffer.baseAddress { unsafe peer.copyFrame(at: offset, byteCount, to: target) }
+    state.largest = max(state.largest, byteCount)
+    state.cursor.consume(RingLayout.frameByteCount(byteCount))
+    if let returned = state.cursor.giveBack() {
+      own.store(.received, returned)
+      wakes.formUnion(state.served.wakes(sleep: peer.load(.roomSleep), event: peer.load(.roomEvent)))
+    }
+    // Sound: the buffer has room for the largest blob, is ours, and is not written while the body sees it.
+    return body(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: buffer.baseAddress, count: byteCount)))
+  }
+
+  private func wake(_ wakes: RingWakes) {
+    if wakes.contains(.futex) { own.wake(.roomWake) }
+    if wakes.contains(.event) { peerRoom.reset() }
+  }
+
+  /// Readable when there are frames, at the end, and after an error; and until a try has found nothing.
+  var descriptor: FileDescriptor {
+    state.withLock { state in
+      guard !state.isPolled else { return }
+      state.isPolled = true
+      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return readable.signal() }
+      // What goes wrong here goes wrong again at the next try, which says so.
+      do throws(RingViolation) { _ = try lookAgain(&state, arming: true) } catch { readable.signal() }
+    }
+    return readable.descriptor
+  }
+
+  /// Blocks until there is a frame, the end or an error; false when the deadline passed first.
+  func wait(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+    let seen = state.withLock { state in
+      state.failure == nil && !state.hasEnded && state.cursor.isEmpty ? state.cursor.consumed : nil
+    }
+    guard let seen else { return true }
+    return try waiting.wait(while: seen, deadline: deadline)
+  }
+
+  /// Not under the lock: whoever holds it may be the one who closes.
+  func close() {
+    guard waiting.close() else { return }
+    own.store(.receivingEnded, 1)
+    wake([.futex, .event])
+    readable.signal()
+  }
+}

@@ -1,0 +1,142 @@
+import SluiceSystem
+import SystemPackage
+
+/// Frames through two single-producer, single-consumer rings in shared memory: blobs, no handles.
+///
+/// Each side makes one sealed segment: the ring that it sends through, and a control page (``RingLayout``). It alone can
+/// write it; the peer maps it read-only. What a side knows of its own cursors is private; what it reads of the peer's is
+/// loaded once and checked, so that a broken or hostile peer leads to `protocolViolation`, whatever it writes.
+///
+/// - **Cost.** While both sides are busy, sending a frame is one copy and receiving it another, without a system call. A
+///   side that sleeps is woken once, by a futex if it blocks, or by its event counter if it polls. A received frame is
+///   copied to private memory since its checker must not see it change; a large one costs a `memcpy`, and touched memory
+///   of its size until the ring is empty. Large payloads belong in an arena, not in a frame.
+/// - **Room** is given back in eighths of the ring, so a sender may find up to an eighth less than is free. A blob that
+///   finds no room does not keep a smaller one from finding some.
+/// - **Descriptors** cost nothing until they are first asked for. `readDescriptor` stays readable until `tryReceive` has
+///   answered `wouldBlock`; each such answer then costs a system call, which arms it. A failed `trySend` costs two.
+/// - **Death** of the peer's process does not show here: who watches it closes the transport, which wakes all that wait.
+///   `endOfStream` is what the peer has said itself.
+///
+/// A peer shares the two event counters that it signals, and could make a write to its own counter block by filling it and
+/// clearing its `O_NONBLOCK`. Everything else that it can do is bounded.
+public final class RingTransport: Transport {
+  /// How many bytes a blob may have, in both directions.
+  public let maxBlobSize: Int
+  private let sender: RingSender
+  private let receiver: RingReceiver
+
+  /// Completes a ring with what the peer has announced and sent.
+  ///
+  /// - Parameters:
+  ///   - endpoint: This side's half.
+  ///   - peer: What the peer says of its half.
+  ///   - handles: The peer's handles, in the order of its `Endpoint.handles`.
+  ///   - spinning: How blocking calls wait.
+  /// - Throws: When the peer's announcement is out of bounds, its segment is no sealed memfd of that size, or its counters
+  ///   are none.
+  public init(
+    _ endpoint: consuming Endpoint, peer announcement: Announcement, handles: [Handle],
+    spinning: RingSpinning = .default
+  ) throws(RingSetupError) {
+    try announcement.check()
+    guard handles.count == Endpoint.handleCount else {
+      throw .wrongHandleCount(handles.count, expected: Endpoint.handleCount)
+    }
+    let segment: BorrowedSegment
+    do {
+      segment = try BorrowedSegment(
+        handles[0], name: "the peer's ring",
+        byteCount: RingLayout.segmentByteCount(capacity: announcement.capacity),
+        mirroredFrom: RingLayout.framesOffset)
+    } catch {
+      throw .segment(error)
+    }
+    let own = OwnRingMemory(endpoint.segment)
+    let peer = PeerRingMemory(segment)
+    maxBlobSize = min(endpoint.announcement.maxBlobSize, announcement.maxBlobSize)
+    do {
+      sender = RingSender(
+        own: own, peer: peer, room: endpoint.room, peerReadable: try EventCounter(checking: handles[1]),
+        capacity: endpoint.announcement.capacity, maxBlobSize: maxBlobSize, spinning: spinning)
+      receiver = try RingReceiver(
+        own: own, peer: peer, readable: endpoint.readable, peerRoom: try EventCounter(checking: handles[2]),
+        capacity: announcement.capacity, maxBlobSize: maxBlobSize, spinning: spinning)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  deinit {
+    close()
+  }
+
+  /// `TransportKind.ring`.
+  public var kind: TransportKind { .ring }
+  /// Always false.
+  public var carriesHandles: Bool { false }
+  /// Readable when there are frames, or the end; see above.
+  public var readDescriptor: FileDescriptor { receiver.descriptor }
+  /// Writable unless the last try found no room, and there still is none.
+  public var writeDescriptor: FileDescriptor { sender.descriptor }
+  /// Always false: a frame is in the ring or it is not.
+  public var hasUnsentBytes: Bool { false }
+
+  /// Puts a frame into the ring, or says that there is no room. See `Transport.trySend`.
+  public func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome {
+    guard handles.isEmpty else { throw .handlesNotCarried(.ring) }
+    return try sender.trySend(blob)
+  }
+
+  /// Takes the next frame from the ring. See `Transport.tryReceive`.
+  public func tryReceive(
+    _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    try receiver.drain(limit: 1, arming: true) { blob in
+      body(blob, [])
+      return true
+    }.outcome
+  }
+
+  /// Takes many frames under one lock, with one look at the peer's cursor: at most those that are there when it begins.
+  ///
+  /// - Parameters:
+  ///   - limit: How many; at least 1.
+  ///   - arming: Whether an answer of `wouldBlock` makes `readDescriptor` show the next frame. Not needed by who then calls
+  ///     `waitToReceive`, or looks again by itself; somebody must have looked with it before the descriptor is polled again.
+  ///   - body: Sees one frame at a time, as with `tryReceive`; false to take no more.
+  /// - Throws: As `tryReceive`. Frames that the body has seen are received.
+  public func receiveAll(
+    limit: Int = .max, arming: Bool = true, _ body: (_ blob: RawSpan) -> Bool
+  ) throws(TransportError) -> RingDrain {
+    try receiver.drain(limit: max(1, limit), arming: arming, body)
+  }
+
+  /// Blocks until there may be something to receive: spins, then sleeps on a futex. See `Transport.waitToReceive`.
+  public func waitToReceive(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+    try receiver.wait(deadline: deadline)
+  }
+
+  /// Blocks until there may be room: spins, then sleeps on a futex. See `Transport.waitToSend`.
+  public func waitToSend(byteCount: Int, deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+    try sender.wait(roomFor: byteCount, deadline: deadline)
+  }
+
+  /// Nothing to do.
+  @discardableResult
+  public func flush() throws(TransportError) -> Bool {
+    try sender.flush()
+    return true
+  }
+
+  /// The peer sees the end after the last frame. See `Transport.finishSending`.
+  public func finishSending() throws(TransportError) {
+    try sender.finish()
+  }
+
+  /// Ends both directions, and wakes who waits, at both ends. See `Transport.close`.
+  public func close() {
+    sender.close()
+    receiver.close()
+  }
+}
