@@ -29,6 +29,10 @@ struct SeededGenerator: RandomNumberGenerator {
 enum PairKind: CaseIterable, CustomTestStringConvertible {
   case socket
   case loopback
+  case ring
+
+  /// Those that carry handles.
+  static let carryingHandles: [PairKind] = [.socket, .loopback]
 
   var testDescription: String { "\(self)" }
 
@@ -36,8 +40,18 @@ enum PairKind: CaseIterable, CustomTestStringConvertible {
     switch self {
     case .socket: try SocketTransport.pair(maxBlobSize: maxBlobSize)
     case .loopback: try LoopbackTransport.pair(maxBlobSize: maxBlobSize, queueLimit: 16)
+    case .ring:
+      // Room for about as much as the others hold.
+      try RingTransport.pair(capacity: max(1 << 16, ringCapacity(for: maxBlobSize)), maxBlobSize: maxBlobSize)
     }
   }
+}
+
+/// The least capacity for blobs of that size.
+func ringCapacity(for maxBlobSize: Int) -> Int {
+  var capacity = 4096
+  while capacity / 2 < maxBlobSize + 8 { capacity *= 2 }
+  return capacity
 }
 
 extension Transport {

@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test("binds handles to their frames, in bursts", arguments: PairKind.allCases)
+  @Test("binds handles to their frames, in bursts", arguments: PairKind.carryingHandles)
   func handles(kind: PairKind) throws {
     let (sender, receiver) = try kind.pair()
     #expect(sender.carriesHandles)
@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  @Test("closes handles that nobody keeps, received or not", arguments: PairKind.allCases)
+  @Test("closes handles that nobody keeps, received or not", arguments: PairKind.carryingHandles)
   func unclaimed(kind: PairKind) throws {
     var canaries = try (0..<3).map { _ in try Canary() }
     var pair: (any Transport, any Transport)? = try kind.pair()
@@ -103,7 +103,7 @@ import Testing
     #expect(try !canaries[1].isHeld && !canaries[2].isHeld)
   }
 
-  @Test("carries 253 handles in a frame, and refuses 254", arguments: PairKind.allCases)
+  @Test("carries 253 handles in a frame, and refuses 254", arguments: PairKind.carryingHandles)
   func handleLimit(kind: PairKind) throws {
     let (sender, receiver) = try kind.pair()
     let handle = try EventCounter().handle
@@ -114,23 +114,35 @@ import Testing
     #expect(try receiver.tryReceiveFrame()?.handles.count == 253)
   }
 
+  @Test("refuses handles if it carries none, and sends nothing", arguments: PairKind.allCases)
+  func handlesRefused(kind: PairKind) throws {
+    let (sender, receiver) = try kind.pair()
+    #expect(sender.carriesHandles == PairKind.carryingHandles.contains(kind))
+    guard !sender.carriesHandles else { return }
+    let handle = try EventCounter().handle
+    #expect(throws: TransportError.handlesNotCarried(sender.kind)) { try sender.trySend([1], handles: [handle]) }
+    #expect(try receiver.tryReceive { _, _ in } == .wouldBlock)
+    #expect(try sender.trySend([2]) == .sent)
+    #expect(try receiver.tryReceiveFrame()?.bytes == [2])
+  }
+
   @Test("says when there is no room, then goes on where it was", arguments: PairKind.allCases)
   func backpressure(kind: PairKind) throws {
     let (sender, receiver) = try kind.pair(maxBlobSize: 10_000)
     var random = SeededGenerator(seed: 4)
     var sent: [[UInt8]] = []
-    func fill() throws {
+    func fill() throws -> [UInt8] {
       while true {
         let blob = random.bytes(.random(in: 5000...10_000, using: &random))
-        guard try sender.trySend(blob) == .sent else { return }
+        guard try sender.trySend(blob) == .sent else { return blob }
         sent.append(blob)
         try #require(sent.count < 10_000)
       }
     }
     for _ in 0..<5 {
-      try fill()
+      let refused = try fill()
       #expect(try !Poll.isReady(sender.writeDescriptor, .writable))
-      #expect(try sender.trySend([0]) == .wouldBlock)
+      #expect(try sender.trySend(refused) == .wouldBlock)
       // A reader that takes something makes room, and the sender's descriptor shows it.
       while try !Poll.isReady(sender.writeDescriptor, .writable) {
         let frame = try receiver.tryReceiveFrame()
@@ -154,6 +166,7 @@ import Testing
     #expect(try sender.trySend([1]) == .sent)
     #expect(try Poll.isReady(receiver.readDescriptor, .readable))
     #expect(try receiver.tryReceiveFrame() != nil)
+    #expect(try receiver.tryReceive { _, _ in } == .wouldBlock)
     #expect(try !Poll.isReady(receiver.readDescriptor, .readable))
   }
 

@@ -1,0 +1,138 @@
+import SluiceSystem
+import SluiceTransport
+import SystemPackage
+import Testing
+
+/// A peer that writes into its half of a ring whatever it wants.
+private struct Forger {
+  static let capacity = 4096
+  let segment: Segment
+  let readable: EventCounter
+  let room: EventCounter
+  let victim: RingTransport
+
+  init() throws {
+    segment = try Segment.create(
+      name: "forger", byteCount: RingLayout.segmentByteCount(capacity: Forger.capacity),
+      mirroredFrom: RingLayout.framesOffset)
+    (readable, room) = (try EventCounter(), try EventCounter())
+    victim = try RingTransport(
+      try RingTransport.prepare(name: "victim", capacity: Forger.capacity, maxBlobSize: 1000),
+      peer: .init(capacity: Forger.capacity, maxBlobSize: 1000),
+      handles: [segment.handle, readable.handle, room.handle], spinning: .off)
+  }
+
+  func write(_ word: RingLayout.Word, _ value: UInt64) {
+    segment.baseAddress.storeBytes(of: value, toByteOffset: word.rawValue, as: UInt64.self)
+  }
+
+  func writeHeader(_ value: UInt64, at offset: Int) {
+    segment.baseAddress.storeBytes(of: value, toByteOffset: RingLayout.framesOffset + offset, as: UInt64.self)
+  }
+}
+
+@Suite("A ring with a hostile peer") struct ForgedRingTests {
+  @Test("turns forged cursors and lengths into errors that repeat")
+  func violations() throws {
+    var forger = try Forger()
+    forger.write(.sent, 4)
+    var error = TransportError.protocolViolation(.producerCursor(found: 4, consumed: 0, capacity: 4096))
+    for _ in 0..<2 { #expect(throws: error) { try forger.victim.tryReceive { _, _ in } } }
+    #expect(try Poll.isReady(forger.victim.readDescriptor, .readable))
+    #expect(error.endsConnection)
+
+    forger = try Forger()
+    forger.write(.sent, 4104)
+    #expect(throws: TransportError.self) { try forger.victim.tryReceive { _, _ in } }
+
+    forger = try Forger()
+    forger.writeHeader(1001, at: 0)
+    forger.write(.sent, 2048)
+    error = .protocolViolation(.frameLength(found: 1001, published: 2048, limit: 1000))
+    for _ in 0..<2 { #expect(throws: error) { try forger.victim.tryReceive { _, _ in } } }
+
+    forger = try Forger()
+    forger.write(.received, 8)
+    error = .protocolViolation(.consumerCursor(found: 8, confirmed: 0, sent: 0))
+    for _ in 0..<2 { #expect(throws: error) { try forger.victim.trySend([1]) } }
+  }
+
+  @Test("survives any words at all: frames or a typed error, in bounded time")
+  func anything() throws {
+    var random = SeededGenerator(seed: 31)
+    var (violations, frames) = (0, 0)
+    for round in 0..<2000 {
+      let forger = try Forger()
+      if round % 2 == 0 { _ = try Poll.isReady(forger.victim.readDescriptor, .readable) }
+      if round % 4 < 2 { _ = forger.victim.writeDescriptor }
+      var (sent, received): (UInt64, UInt64) = (0, 0)
+      for _ in 0..<20 {
+        // Mostly plausible progress, so that the checks behind the first one are met as well.
+        switch Int.random(in: 0...9, using: &random) {
+        case 0...4:
+          let byteCount = Int.random(in: 0...600, using: &random)
+          forger.writeHeader(UInt64(byteCount), at: Int(sent % UInt64(Forger.capacity)))
+          sent += UInt64(RingLayout.frameByteCount(byteCount))
+          forger.write(.sent, sent)
+        case 5:
+          received += 8 * .random(in: 0...20, using: &random)
+          forger.write(.received, received)
+        case 6: forger.writeHeader(random.hostileWord(near: 1000), at: 8 * .random(in: 0..<512, using: &random))
+        default:
+          let word = RingLayout.Word.allCases.randomElement(using: &random) ?? .sent
+          forger.write(word, random.hostileWord(near: word == .sent ? sent : received))
+        }
+        do throws(TransportError) {
+          let drain = try forger.victim.receiveAll { blob in
+            #expect(blob.byteCount <= 1000)
+            return true
+          }
+          frames += drain.count
+          _ = try forger.victim.trySend([UInt8](repeating: 1, count: .random(in: 0...1000, using: &random)))
+          _ = try forger.victim.receive(deadline: .now)
+        } catch {
+          switch error {
+          case .protocolViolation: violations += 1
+          case .peerClosed, .timedOut: break
+          default: Issue.record("\(error)")
+          }
+        }
+      }
+    }
+    #expect(violations > 1000 && frames > 1000)
+  }
+
+  @Test("refuses a segment that is unsealed, of another size or none, and counters that are none")
+  func setUp() throws {
+    let other = try RingTransport.prepare(name: "other", capacity: 8192, maxBlobSize: 1000)
+    let handles = other.handles
+    func complete(_ capacity: Int, _ maxBlobSize: Int, _ handles: [Handle]) throws {
+      _ = try RingTransport(
+        try RingTransport.prepare(name: "ours"), peer: .init(capacity: capacity, maxBlobSize: maxBlobSize),
+        handles: handles)
+    }
+    try complete(8192, 1000, handles)
+    #expect(throws: RingSetupError.self) { try complete(4096, 1000, handles) }
+    for capacity in [0, -1, .min, .max, 2048, 8191, 12288, 1 << 31] {
+      #expect(throws: RingSetupError.invalidCapacity(capacity)) { try complete(capacity, 1, handles) }
+    }
+    for size in [0, -1, .min, .max, 4089] {
+      #expect(throws: RingSetupError.invalidMaxBlobSize(size, limit: 4088)) { try complete(8192, size, handles) }
+    }
+    #expect(throws: RingSetupError.wrongHandleCount(2, expected: 3)) {
+      try complete(8192, 1000, Array(handles.prefix(2)))
+    }
+    let pipe = try Canary()
+    let end = pipe.reading
+    #expect(throws: RingSetupError.segment(.notSealable(name: "the peer's ring"))) {
+      try complete(8192, 1000, [end, handles[1], handles[2]])
+    }
+    for index in 1...2 {
+      var forged = handles
+      forged[index] = end
+      #expect(throws: RingSetupError.self) { try complete(8192, 1000, forged) }
+      forged[index] = handles[0]
+      #expect(throws: RingSetupError.self) { try complete(8192, 1000, forged) }
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import SluiceSystem
+import SluiceTransport
+import Testing
+
+@Suite("A ring's layout and cursors") struct RingCursorTests {
+  @Test("puts each word where the table says, and hot words on lines of their own")
+  func layout() {
+    let offsets = Dictionary(uniqueKeysWithValues: RingLayout.Word.allCases.map { ($0, $0.rawValue) })
+    #expect(
+      offsets == [
+        .sent: 0, .sendingEnded: 8, .received: 128, .receivingEnded: 136, .frameSleep: 256, .frameEvent: 264,
+        .roomSleep: 384, .roomEvent: 392, .frameWake: 512, .roomWake: 640,
+      ])
+    #expect(RingLayout.framesOffset == max(4096, Segment.pageByteCount))
+    #expect(RingLayout.frameByteCount(0) == 8)
+    #expect(RingLayout.frameByteCount(1) == 16)
+    #expect(RingLayout.frameByteCount(8) == 16)
+  }
+
+  @Test("accepts of a peer's producer cursor exactly what can be, whatever it is")
+  func forgedProducer() {
+    var random = SeededGenerator(seed: 21)
+    for _ in 0..<100_000 {
+      let capacity = 1 << Int.random(in: 12...20, using: &random)
+      var cursor = ConsumerCursor(capacity: capacity)
+      // Some honest progress first, so that there is a past to go back to.
+      var published: UInt64 = 0
+      for _ in 0..<3 {
+        published += UInt64(Int.random(in: 0...capacity / 32, using: &random) * 8)
+        guard (try? cursor.note(published)) != nil else {
+          Issue.record("honest cursor refused")
+          return
+        }
+        cursor.consume(Int(published - cursor.consumed) / 16 * 8)
+      }
+      let forged = random.hostileWord(near: published)
+      let isPossible =
+        forged % 8 == 0 && forged >= published && forged <= cursor.consumed + UInt64(capacity)
+      #expect(((try? cursor.note(forged)) != nil) == isPossible, "\(forged)")
+      #expect(cursor.published - cursor.consumed <= UInt64(capacity))
+    }
+  }
+
+  @Test("accepts of a peer's consumer cursor exactly what can be, whatever it is")
+  func forgedConsumer() {
+    var random = SeededGenerator(seed: 22)
+    for _ in 0..<100_000 {
+      let capacity = 1 << Int.random(in: 12...20, using: &random)
+      var cursor = ProducerCursor(capacity: capacity)
+      var sent: UInt64 = 0
+      for _ in 0..<3 {
+        sent = cursor.publish(Int.random(in: 0...cursor.room / 8, using: &random) * 8)
+        guard (try? cursor.confirm(sent / 16 * 8)) != nil else {
+          Issue.record("honest cursor refused")
+          return
+        }
+      }
+      let forged = random.hostileWord(near: sent)
+      let isPossible = forged % 8 == 0 && forged >= cursor.confirmed && forged <= sent
+      #expect(((try? cursor.confirm(forged)) != nil) == isPossible, "\(forged)")
+      #expect((0...capacity).contains(cursor.room))
+    }
+  }
+
+  @Test("accepts a frame's length only within the limit and what is published")
+  func forgedLength() throws {
+    var random = SeededGenerator(seed: 23)
+    for _ in 0..<100_000 {
+      var cursor = ConsumerCursor(capacity: 4096)
+      let published = UInt64(Int.random(in: 1...512, using: &random) * 8)
+      try cursor.note(published)
+      let limit = Int.random(in: 1...2040, using: &random)
+      let header = random.hostileWord(near: UInt64(limit))
+      let isPossible = header <= UInt64(limit) && (header + 7) / 8 * 8 + 8 <= published
+      #expect(((try? cursor.blobByteCount(header, limit: limit)) != nil) == isPossible, "\(header)")
+    }
+  }
+
+  @Test("gives room back in eighths, so that whoever lacks room finds some")
+  func givingBack() throws {
+    var consumer = ConsumerCursor(capacity: 4096)
+    var producer = ProducerCursor(capacity: 4096)
+    var random = SeededGenerator(seed: 24)
+    var frames: [Int] = []
+    var publications = 0
+    for _ in 0..<10_000 {
+      let frame = RingLayout.frameByteCount(.random(in: 0...RingLayout.maxBlobSize(capacity: 4096), using: &random))
+      while producer.room < frame {
+        // All that is published is consumed; then there must be room.
+        try #require(!frames.isEmpty, "no room though the ring is empty")
+        consumer.consume(frames.removeFirst())
+        if let returned = consumer.giveBack() {
+          publications += 1
+          try producer.confirm(returned)
+        }
+      }
+      try consumer.note(producer.publish(frame))
+      frames.append(frame)
+    }
+    #expect(publications < 10_000)
+  }
+}
+
+extension SeededGenerator {
+  /// A word that a hostile peer might write: around what is right, around the ends of the range, or anything at all.
+  mutating func hostileWord(near right: UInt64) -> UInt64 {
+    switch Int.random(in: 0...4, using: &self) {
+    case 0: right &+ UInt64(bitPattern: Int64.random(in: -64...64, using: &self))
+    case 1: right &+ UInt64(bitPattern: Int64.random(in: -1024...1024, using: &self) * 8)
+    case 2: UInt64.max &- UInt64.random(in: 0...64, using: &self)
+    case 3: 1 << UInt64.random(in: 0..<64, using: &self)
+    default: next()
+    }
+  }
+}
