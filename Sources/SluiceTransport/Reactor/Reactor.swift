@@ -109,9 +109,9 @@ public final class Reactor: TaskExecutor, Sendable {
     return registration
   }
 
-  func withRegistrations<Failure: Error>(
-    _ body: (inout RegistrationTable) throws(Failure) -> Void
-  ) throws(Failure) {
+  func withRegistrations<Result: Sendable, Failure: Error>(
+    _ body: (inout RegistrationTable) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     try shared.withLock { (state) throws(Failure) in try body(&state.registrations) }
   }
 
@@ -131,7 +131,9 @@ public final class Reactor: TaskExecutor, Sendable {
   }
 
   func cancelTimer(_ id: TimerHeap.ID) -> Bool {
-    shared.withLock { $0.timers.remove(id) }
+    // The action is released when the lock no longer is held: what it keeps may call back as it goes.
+    let action = shared.withLock { $0.timers.remove(id) }
+    return action != nil
   }
 
   // MARK: Work
@@ -265,8 +267,9 @@ public final class Reactor: TaskExecutor, Sendable {
       match.registration.run(match.handler, match.events)
       match.registration.cancel()
     }
+    let dropped = shared.withLock { $0.timers.removeAll() }
+    defer { withExtendedLifetime(dropped) {} }
     return shared.withLock { state in
-      state.timers.removeAll()
       // Sound: we are the one thread that touches it.
       state.hasStopped = unsafe local.isEmpty && state.work.isEmpty
       return state.hasStopped

@@ -29,7 +29,9 @@ public final class Registration: Sendable {
   /// Elsewhere it waits for a handler that is running: do not hold a lock that the handler takes.
   public func cancel() {
     isCancelled.store(true, ordering: .sequentiallyConsistent)
-    reactor.withRegistrations { table in _ = table.remove(self) }
+    // Released at the end, when no lock is held.
+    let handler = reactor.withRegistrations { table in table.remove(self) }
+    defer { withExtendedLifetime(handler) {} }
     if !reactor.isCurrentThread { running.withLock { _ in } }
   }
 

@@ -55,18 +55,19 @@ struct RegistrationTable: ~Copyable {
     try tell(number)
   }
 
-  /// Whether it was there.
+  /// Returns the handler, if it was there, to be released by the caller: what it keeps may want to cancel registrations of
+  /// its own as it goes, which must not happen in the middle of this.
   @discardableResult
-  mutating func remove(_ registration: Registration) -> Bool {
+  mutating func remove(_ registration: Registration) -> Reactor.Handler? {
     let number = registration.descriptor.rawValue
     guard let index = descriptors[number]?.waiters.firstIndex(where: { $0.registration === registration }) else {
-      return false
+      return nil
     }
-    descriptors[number]?.waiters.remove(at: index)
+    let handler = descriptors[number]?.waiters.remove(at: index).handler
     // Fails only when the descriptor was closed too early; then the kernel has forgotten it by itself.
     try? tell(number)
     if descriptors[number]?.waiters.isEmpty == true { descriptors[number] = nil }
-    return true
+    return handler
   }
 
   /// Brings the kernel's books up to date.

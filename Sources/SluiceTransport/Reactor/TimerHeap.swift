@@ -35,11 +35,12 @@ struct TimerHeap: Sendable {
     return lastID
   }
 
-  /// Removes an action, and says whether it was still there.
-  mutating func remove(_ id: ID) -> Bool {
-    guard let index = indices.removeValue(forKey: id) else { return false }
+  /// Removes an action, and returns it if it was still there.
+  mutating func remove(_ id: ID) -> (@Sendable () -> Void)? {
+    guard let index = indices.removeValue(forKey: id) else { return nil }
+    let action = entries[index].action
     removeEntry(at: index)
-    return true
+    return action
   }
 
   /// Removes and returns the next action that is due at `now`, and no younger than `latest`.
@@ -53,10 +54,12 @@ struct TimerHeap: Sendable {
   /// The number of the action added last.
   var latestID: ID { lastID }
 
-  /// Drops all actions.
-  mutating func removeAll() {
+  /// Removes all actions, and returns them.
+  mutating func removeAll() -> [@Sendable () -> Void] {
+    let actions = entries.map(\.action)
     entries.removeAll()
     indices.removeAll()
+    return actions
   }
 
   private mutating func removeEntry(at index: Int) {
