@@ -4,7 +4,7 @@ import SystemPackage
 import Testing
 
 /// A deadline that a passing test never meets: what it waits for has happened by then, or will not.
-func patience() -> ContinuousClock.Instant { .now + .seconds(30) }
+func patience() -> ContinuousClock.Instant { .now + .seconds(120) }
 
 /// A directory of the test's own, removed with it.
 final class TemporaryDirectory {

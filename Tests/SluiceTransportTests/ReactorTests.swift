@@ -192,6 +192,40 @@ import Testing
     }
   }
 
+  /// Cancels a registration and a timer of its own when it goes.
+  private final class Nested: Sendable {
+    let registration: Registration
+    let action: ScheduledAction
+
+    init(_ reactor: Reactor, _ counter: EventCounter) throws {
+      registration = try reactor.register(counter.descriptor, for: .readable) { _ in }
+      action = reactor.schedule(at: patience()) {}
+    }
+
+    deinit {
+      registration.cancel()
+      action.cancel()
+    }
+  }
+
+  @Test("lets what a handler or an action keeps cancel others as it is released")
+  func nestedCancel() async throws {
+    try await withReactor { reactor in
+      let counters = try (0..<4).map { _ in try EventCounter() }
+      let outer = try reactor.register(counters[0].descriptor, for: .readable) {
+        [nested = try Nested(reactor, counters[1])] _ in
+        _ = nested.registration
+      }
+      let action = reactor.schedule(at: patience()) { [nested = try Nested(reactor, counters[2])] in
+        _ = nested.registration
+      }
+      outer.cancel()
+      #expect(action.cancel())
+      #expect(reactor.pendingCount == 0)
+      reactor.schedule(at: patience()) { [nested = try Nested(reactor, counters[3])] in _ = nested.registration }
+    }
+  }
+
   @Test("runs tasks that prefer it on its own thread, with no hop across a wait")
   func taskExecutor() async throws {
     try await withReactor { reactor in
@@ -304,7 +338,8 @@ import Testing
       try await round(false)
       let before = try openDescriptorCount()
       for _ in 0..<300 { try await round(false) }
-      #expect(try openDescriptorCount() == before)
+      // The runtime's own threads open a few, whenever they like; a leak would be two a round.
+      #expect(try openDescriptorCount() < before + 30)
       for _ in 0..<100 { try await round(true) }
     }
   }

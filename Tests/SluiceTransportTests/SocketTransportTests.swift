@@ -155,10 +155,11 @@ import Testing
     for blob in blobs {
       #expect(try transport.trySend(blob) == .sent)
       if transport.hasUnsentBytes { partial += 1 }
-      #expect(try transport.trySend(blob) == .wouldBlock)
+      #expect(try transport.trySend([1]) == .wouldBlock)
       async let flushed: Void = {
         while try !transport.flush() {
-          _ = await Reactor.shared.wait(for: transport.writeDescriptor, .writable, deadline: patience())
+          let outcome = await Reactor.shared.wait(for: transport.writeDescriptor, .writable, deadline: patience())
+          guard case .ready = outcome else { throw TransportError.timedOut }
         }
       }()
       #expect(try await receiver.receive(deadline: patience())?.bytes == blob)
@@ -210,7 +211,7 @@ import Testing
         _ = try receiver.tryReceive { _, _ in }
         Issue.record("the frame was delivered")
       } catch TransportError.descriptorTableFull(let expected, let received, let limit) {
-        #expect(expected == 8 && received == 3 && limit == 256)
+        #expect(expected == 8 && received <= 3 && limit == 256)
       }
       #expect(try receiver.tryReceiveFrame()?.bytes == [2])
       #expect(try sender.trySend([3], handles: [handles[0]]) == .sent)
@@ -238,7 +239,8 @@ import Testing
       try round()
       let before = try openDescriptorCount()
       for _ in 0..<300 { try round() }
-      #expect(try openDescriptorCount() == before)
+      // The runtime's own threads open a few, whenever they like; a leak would be one a round.
+      #expect(try openDescriptorCount() < before + 30)
     }
   }
 }
