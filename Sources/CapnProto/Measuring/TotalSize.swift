@@ -17,7 +17,7 @@ extension RawStructReader {
   ///
   /// - Throws: What is wrong with a pointer, or a limit that was met. Looking at an object costs as much as reading it.
   public func totalSize() throws(CapnProtoError) -> TotalSize {
-    var meter = SizeMeter()
+    var meter = unsafe SizeMeter(budget: view.segment.pointee.message.pointee.wordBudget())
     meter.add(view)
     return try meter.finish()
   }
@@ -28,7 +28,7 @@ extension AnyPointerReader {
   ///
   /// - Throws: What is wrong with a pointer, or a limit that was met. Looking at an object costs as much as reading it.
   public func totalSize() throws(CapnProtoError) -> TotalSize {
-    var meter = SizeMeter()
+    var meter = unsafe SizeMeter(budget: view.segment.pointee.message.pointee.wordBudget())
     meter.add(view)
     return try meter.finish()
   }
@@ -38,6 +38,9 @@ extension AnyPointerReader {
 private struct SizeMeter: ~Copyable {
   private var pending: [PointerView] = []
   private var size = TotalSize(wordCount: 0, capabilityCount: 0)
+  private let budget: Int
+
+  init(budget: Int) { self.budget = budget }
 
   mutating func add(_ pointer: PointerView) {
     if !pointer.isNull { pending.append(pointer) }
@@ -56,6 +59,7 @@ private struct SizeMeter: ~Copyable {
       case .list(let list): add(list)
       case .other: size.capabilityCount += 1
       }
+      guard size.wordCount <= budget else { throw pointer.error(.traversalLimitExceeded(limitWords: budget)) }
     }
     return size
   }
