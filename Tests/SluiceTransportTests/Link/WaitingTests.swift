@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SluiceTransport
@@ -25,10 +26,13 @@ import Testing
     #expect(!shot.fulfill(1))
   }
 
-  @Test func `a blocked thread is let go by a delivery`() {
+  @Test func `a blocked thread is let go by a delivery`() async {
     let shot = OneShot<Int>()
-    Task.detached { shot.fulfill(3) }
-    #expect(shot.waitBlocking(deadline: nil, onTimeout: 0) == 3)
+    let result = OneShot<Int>()
+    // A thread of its own: those of the tasks must not block.
+    Thread.detachNewThread { result.fulfill(shot.waitBlocking(deadline: nil, onTimeout: 0)) }
+    shot.fulfill(3)
+    #expect(await result.wait(onCancel: -1) == 3)
   }
 
   @Test func `a blocked thread is let go at the deadline`() {
