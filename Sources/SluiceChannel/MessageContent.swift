@@ -8,7 +8,7 @@ import Synchronization
 /// The lease goes back when the last reference goes. Nobody else returns it.
 final class MessageContent: Sendable {
   let segments: MessageSegments
-  let placements: [SegmentPlacement]
+  private let parts: [BorrowedBytes]
   private let borrower: Borrower
   private let lease: Lease
   private let handlesLeft: Mutex<[Handle]>
@@ -20,11 +20,7 @@ final class MessageContent: Sendable {
     let byteCount = parts.reduce(0) { unsafe $0 + $1.bytes.count }
     // Sound: `borrower`, which this object keeps, keeps the mappings.
     segments = unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: .inPlace(byteCount: byteCount))
-    placements = parts.map { part in
-      SegmentPlacement(
-        segmentName: part.segment.name, inode: part.segment.inode, offset: part.offset,
-        byteCount: unsafe part.bytes.count)
-    }
+    self.parts = parts
     self.borrower = borrower
     self.lease = lease
     handlesLeft = Mutex(handles)
@@ -32,6 +28,15 @@ final class MessageContent: Sendable {
 
   deinit {
     borrower.giveBack(lease)
+  }
+
+  /// Where the message's segments stand.
+  var placements: [SegmentPlacement] {
+    parts.map { part in
+      SegmentPlacement(
+        segmentName: part.segment.name, inode: part.segment.inode, offset: part.offset,
+        byteCount: unsafe part.bytes.count)
+    }
   }
 
   /// The handles that nobody took yet; whoever calls this owns them.

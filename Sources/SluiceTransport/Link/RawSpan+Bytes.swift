@@ -2,7 +2,7 @@ import SluiceSystem
 
 extension RawSpan {
   /// Loads an integer that stands at `offset`, least significant byte first. Traps when it is out of bounds.
-  public func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type = T.self, at offset: Int) -> T {
+  @inlinable public func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type = T.self, at offset: Int) -> T {
     T(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
   }
 }
@@ -25,7 +25,7 @@ extension Transport {
 
 extension MutableRawSpan {
   /// Stores an integer at `offset`, least significant byte first. Traps when it is out of bounds.
-  public mutating func storeLittleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
+  @inlinable public mutating func storeLittleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
     storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
   }
 }
