@@ -25,7 +25,8 @@ extension Transport {
 
 extension MutableRawSpan {
   /// Stores an integer at `offset`, least significant byte first. Traps when it is out of bounds.
-  @inlinable public mutating func storeLittleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
+  @inlinable public mutating func storeLittleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int)
+  {
     storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
   }
 }
