@@ -28,7 +28,7 @@ import Testing
         accepted.close()
         server.shutdown()
       }
-      await Resources.expectNone(of: name)
+      try await Resources.expectNone(of: name)
     }
   }
 
@@ -227,10 +227,10 @@ import Testing
         #expect(await accepted.end() == .closedByPeer(""))
         server.shutdown()
       }
-      #expect(Resources(of: name).segmentMappings > 0)
+      #expect(try Resources(of: name).segmentMappings > 0)
       #expect(try held?.read { try $0.text } == "still here")
       held = nil
-      await Resources.expectNone(of: name)
+      try await Resources.expectNone(of: name)
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import Testing
 
 /// What this process holds of the kernel for the sessions of one server app, and what stands in /dev/shm for it.
@@ -10,28 +11,42 @@ struct Resources: Equatable {
   let segmentDescriptors: Int
   let sharedMemoryFiles: Int
 
-  init(of app: String) {
+  init(of app: String) throws {
     self.app = app
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    let maps = try Self.text("/proc/self/maps")
+    let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
     let targets = descriptors.compactMap {
       try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
     }
-    let files = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/shm")) ?? []
+    let files = try FileManager.default.contentsOfDirectory(atPath: "/dev/shm")
     segmentMappings = maps.split(separator: "\n").filter { $0.contains("memfd:sluice.\(app).") }.count
     segmentDescriptors = targets.filter { $0.contains("memfd:sluice.\(app).") }.count
     sharedMemoryFiles = files.filter { $0.contains(app) }.count
   }
 
   /// Waits until nothing is held; at most a few seconds, and says what is.
-  static func expectNone(of app: String, sourceLocation: SourceLocation = #_sourceLocation) async {
-    var now = Resources(of: app)
+  static func expectNone(of app: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    var now = try Resources(of: app)
     let deadline = ContinuousClock.now.advanced(by: .seconds(10))
     while !now.isEmpty, ContinuousClock.now < deadline {
       await Task.yield()
-      now = Resources(of: app)
+      now = try Resources(of: app)
     }
     #expect(now.isEmpty, "\(now)", sourceLocation: sourceLocation)
+  }
+
+  /// A whole file of procfs, which comes a few kilobytes at a time.
+  private static func text(_ path: String) throws -> String {
+    let file = try FileDescriptor.open(path, .readOnly)
+    return try file.closeAfter {
+      var bytes: [UInt8] = []
+      var chunk = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+        bytes += chunk[..<count]
+      }
+    }
   }
 
   private var isEmpty: Bool { segmentMappings == 0 && segmentDescriptors == 0 && sharedMemoryFiles == 0 }

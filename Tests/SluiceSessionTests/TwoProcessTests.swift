@@ -272,7 +272,7 @@ import Testing
         // The client tidied up after the server it saw dying.
         #expect(entries(of: directory) == [])
       }
-      await Resources.expectNone(of: name(directory))
+      try await Resources.expectNone(of: name(directory))
     }
   }
 
@@ -304,7 +304,7 @@ import Testing
         await #expect(throws: SessionError.self) { try await channels.next() }
       }
       server.shutdown()
-      await Resources.expectNone(of: name(directory))
+      try await Resources.expectNone(of: name(directory))
     }
   }
 }
