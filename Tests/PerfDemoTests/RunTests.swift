@@ -80,8 +80,10 @@ extension DemoProcess {
   /// holds the other end of the pipe any more that is standard error to each of them.
   fileprivate func startAndSend(_ signal: Signal) async throws -> TerminationStatus {
     let (errors, writeEnd) = try FileDescriptor.pipe()
+    // Many sizes: a run that goes on for a minute, however late the signal comes.
+    let sizes = (100..<220).map { "\($0)kB" }.joined(separator: ",")
     let status = try await Subprocess.run(
-      Self.executable, arguments: ["--sizes", "100kB,200kB,300kB,400kB,500kB,600kB,700kB,800kB"],
+      Self.executable, arguments: ["--sizes", sizes],
       environment: environment, input: .none, output: .discarded,
       error: .fileDescriptor(writeEnd, closeAfterSpawningProcess: true)
     ) { run in
