@@ -21,7 +21,7 @@ demo: bootstrap
 
 test: bootstrap
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	$(SWIFT) test --skip-build --no-parallel
 
 lint: bootstrap
 	@Scripts/lint.sh
