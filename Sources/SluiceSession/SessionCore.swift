@@ -53,6 +53,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var end: SessionEnd?
   }
 
+  private struct EndSignals {
+    var waiting: [OneShot<SessionEnd?>] = []
+    /// Set when everything is done that the end of a session brings.
+    var reported: SessionEnd?
+  }
+
   /// How long the other end's process may take to die, or its last words to arrive, after it went silent.
   private static let patience = Duration.seconds(1)
   /// Most channels that may be open at once.
@@ -62,7 +68,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   let parts: Parts
   /// Fulfilled when the session has ended, after all that was pending has failed.
-  private let endSignals = Mutex<[OneShot<SessionEnd?>]>([])
+  private let endSignals = Mutex(EndSignals())
   private let state: Mutex<State>
 
   init(_ parts: Parts) {
@@ -395,18 +401,22 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
     RetiredLoans.retire(parts.carrier, borrower: parts.peer.process, reactor: parts.reactor)
     parts.logger.debug("session ended", metadata: ["session": "\(parts.name)", "end": "\(end)"])
-    let signals = endSignals.withLock { signals in
-      defer { signals = [] }
-      return signals
+    let waiting = endSignals.withLock { signals in
+      signals.reported = end
+      defer { signals.waiting = [] }
+      return signals.waiting
     }
-    for signal in signals { signal.fulfill(end) }
+    for signal in waiting { signal.fulfill(end) }
   }
 
   /// A signal for the end of the session; fulfilled already if it has ended.
   func endSignal() -> OneShot<SessionEnd?> {
     let signal = OneShot<SessionEnd?>()
-    endSignals.withLock { $0.append(signal) }
-    if let end = state.withLock({ $0.end }) { signal.fulfill(end) }
+    let reported = endSignals.withLock { signals in
+      if signals.reported == nil { signals.waiting.append(signal) }
+      return signals.reported
+    }
+    if let reported { signal.fulfill(reported) }
     return signal
   }
 
