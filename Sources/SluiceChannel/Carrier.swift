@@ -1,5 +1,4 @@
 import CapnProto
-import Logging
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport

@@ -23,9 +23,6 @@ public final class Borrower: Sendable {
     self.returnTable = returnTable
   }
 
-  /// What is mapped.
-  public var mapped: [BorrowedSegment] { segments.withLock { $0 } }
-
   /// Books an announced segment; ids count up from 0.
   public func add(_ segment: BorrowedSegment, id: UInt32) throws(BorrowError) {
     try segments.withLock { segments throws(BorrowError) in

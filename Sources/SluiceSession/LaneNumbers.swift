@@ -16,7 +16,6 @@ struct LaneNumbers {
 
   init(role: SessionRole) {
     ownParity = role == .client ? 0 : 1
-    // The first numbers are 2 and 1: one step of 2 above these.
     lastOwn = 0
     lastPeer = 0
   }

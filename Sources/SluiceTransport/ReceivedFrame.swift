@@ -9,8 +9,7 @@ public struct ReceivedFrame: Sendable {
 
   /// Copies a frame.
   public init(_ blob: RawSpan, _ handles: [Handle]) {
-    // Sound: the span outlives the closure, which only reads.
-    bytes = unsafe blob.withUnsafeBytes { unsafe Array($0) }
+    bytes = blob.copied()
     self.handles = handles
   }
 }
