@@ -44,7 +44,9 @@ let package = Package(
     .target(
       name: "CapnProto",
       swiftSettings: library + lifetimes + [.enableExperimentalFeature("SuppressedAssociatedTypes")]),
-    .executableTarget(name: "capnpc-swift", dependencies: ["CapnProto"], swiftSettings: library + lifetimes),
+    .target(name: "CapnProtoSchema", dependencies: ["CapnProto"], swiftSettings: base + lifetimes),
+    .executableTarget(
+      name: "capnpc-swift", dependencies: ["CapnProtoSchema", "CapnProto"], swiftSettings: library + lifetimes),
     .plugin(name: "CapnProtoPlugin", capability: .buildTool(), dependencies: ["capnpc-swift"]),
     .target(
       name: "SluiceTransport", dependencies: ["SluiceSystem", system, deque, logging],

@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 
 /// One run of the tool, without its I/O.
 enum Invocation {

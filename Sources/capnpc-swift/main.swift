@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 import Foundation
 
 // A plugin of `capnp compile`: reads a CodeGeneratorRequest on standard input and writes one Swift file for each requested

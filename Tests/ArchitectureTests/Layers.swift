@@ -36,8 +36,9 @@ struct Layer: Sendable {
       "SluiceSystem", in: "Sources/SluiceSystem", own: ["CSluice"], foreign: ["SystemPackage", "Glibc"],
       isPlatformSpecific: true),
     Layer("CapnProto", in: "Sources/CapnProto"),
+    Layer("CapnProtoSchema", in: "Sources/CapnProtoSchema", own: ["CapnProto"]),
     // The generator is a plug-in of `capnp compile`: it needs standard input, output and files, hence Foundation.
-    Layer("capnpc-swift", in: "Sources/capnpc-swift", own: ["CapnProto"], foreign: ["Foundation"]),
+    Layer("capnpc-swift", in: "Sources/capnpc-swift", own: ["CapnProtoSchema", "CapnProto"], foreign: ["Foundation"]),
     Layer("CapnProtoPlugin", in: "Plugins/CapnProtoPlugin", foreign: ["PackagePlugin", "Foundation"]),
     Layer(
       "SluiceTransport", in: "Sources/SluiceTransport", own: ["SluiceSystem"],

@@ -17,11 +17,11 @@ import Testing
   func regenerate() async throws {
     let outcome = try await compile(["--src-prefix=/usr/include", "/usr/include/capnp/schema.capnp"])
     #expect(outcome.errors == "")
-    let committed = Tool.package.appending(path: "Sources/capnpc-swift/Generated/schema.capnp.swift")
+    let committed = Tool.package.appending(path: "Sources/CapnProtoSchema/Generated/schema.capnp.swift")
     let expected = try String(contentsOf: committed, encoding: .utf8)
     // Not compared by the macro, which would print both.
     let isSame = try directory.text(of: "capnp/schema.capnp.swift") == expected
-    #expect(isSame, "regenerate Sources/capnpc-swift/Generated/schema.capnp.swift")
+    #expect(isSame, "regenerate Sources/CapnProtoSchema/Generated/schema.capnp.swift")
   }
 
   @Test(

@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 
 /// Copies a pointer's value into a message of its own, to be embedded in generated code.
 enum PointerFlattening {

@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 
 /// Copies what the generator needs out of a `CodeGeneratorRequest`.
 struct RequestDecoder {

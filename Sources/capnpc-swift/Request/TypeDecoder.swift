@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 
 /// Copies type expressions out of a request.
 enum TypeDecoder {

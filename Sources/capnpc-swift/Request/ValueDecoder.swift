@@ -1,4 +1,5 @@
 import CapnProto
+import CapnProtoSchema
 
 /// Copies default values and constants out of a request.
 struct ValueDecoder {
