@@ -65,23 +65,48 @@ public struct CapnProtoError: Error, Sendable, Hashable {
     }
   }
 
+  /// What was being read or written, in the words of the schema.
+  public enum Subject: Sendable, Hashable {
+    /// A field, with its type, as in `Cache.fileName`.
+    case field(String)
+    /// The root of a message, with the type that it was read as, as in `cache.capnp:Cache`.
+    case root(String)
+    /// The element of a list, by its index.
+    case element(Int)
+  }
+
   /// What was wrong.
   public let kind: Kind
   /// The pointer that was followed, or the object that was looked at, where there is one.
   public let location: Location?
+  /// What was being read or written, where generated code said it: the innermost field, root or list element.
+  public let subject: Subject?
 
-  /// An error of kind `kind` at `location`.
-  public init(_ kind: Kind, at location: Location? = nil) {
+  /// An error of kind `kind` at `location`, met while `subject` was read or written.
+  public init(_ kind: Kind, at location: Location? = nil, subject: Subject? = nil) {
     self.kind = kind
     self.location = location
+    self.subject = subject
   }
 }
 
 extension CapnProtoError: CustomStringConvertible {
-  /// What was wrong, where, and the limit, in one line.
+  /// What was read or written, what was wrong with it, where, and the limit, in one line.
   public var description: String {
-    guard let location else { return kind.description }
-    return "\(kind) (segment \(location.segment), word \(location.wordOffset))"
+    let place = location.map { " (segment \($0.segment), word \($0.wordOffset))" } ?? ""
+    let prefix = subject.map { "\($0): " } ?? ""
+    return "\(prefix)\(kind)\(place)"
+  }
+}
+
+extension CapnProtoError.Subject: CustomStringConvertible {
+  /// The field by its name, or what else it was.
+  public var description: String {
+    switch self {
+    case .field(let name): name
+    case .root(let type): "root of type \(type)"
+    case .element(let index): "list element \(index)"
+    }
   }
 }
 

@@ -162,19 +162,19 @@ extension PointerView {
   /// Lets the pointer, in a message under construction, point to a copy of what `source` points to, even if that is a part
   /// of what it points to now. On failure, which is recorded, what was copied so far may be there.
   @usableFromInline @inline(never)
-  func copy(from source: PointerView) {
+  func copy(from source: PointerView, _ field: FieldName = .none) {
     do {
       if isNull { return try ObjectCopier.copy(source, to: self) }
       try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(source, to: target) }
     } catch {
-      fail(error)
+      fail(error.named(field))
     }
   }
 
   /// Lets the pointer, in a message under construction, point to a copy of `source`, even if that is a part of what it points
   /// to now. On failure, which is recorded, what was copied so far may be there.
   @usableFromInline @inline(never)
-  func copy(from source: StructView) {
+  func copy(from source: StructView, _ field: FieldName = .none) {
     let size = StructSize(dataWords: 0, pointers: 0)
     do {
       if isNull {
@@ -185,31 +185,31 @@ extension PointerView {
         }
       }
     } catch {
-      fail(error)
+      fail(error.named(field))
     }
   }
 
   /// The same for a list.
   @usableFromInline @inline(never)
-  func copy(from source: ListView) {
+  func copy(from source: ListView, _ field: FieldName = .none) {
     do {
       if isNull { return try ObjectCopier.copy(source, to: self) }
       try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(source, to: target) }
     } catch {
-      fail(error)
+      fail(error.named(field))
     }
   }
 
   /// The struct for writing: a new one for a null pointer, and a larger copy where the one that is there was made by an
   /// older schema. Without content on failure, which is recorded.
   @usableFromInline
-  func structureForWriting(_ size: StructSize) -> StructView {
+  func structureForWriting(_ size: StructSize, _ field: FieldName = .none) -> StructView {
     do {
-      guard let found = try structure() else { return initStructure(size) }
+      guard let found = try structure() else { return initStructure(size, field) }
       if found.size.union(size) == found.size { return found }
       return try replacing { (target) throws(CapnProtoError) in try ObjectCopier.copy(found, to: target, size: size) }
     } catch {
-      fail(error)
+      fail(error.named(field))
       return unsafe StructView(emptyIn: segment)
     }
   }
@@ -217,7 +217,7 @@ extension PointerView {
   /// The list for writing, without elements for a null pointer; a larger copy of a struct list whose elements were made by
   /// an older schema. Without elements on failure, which is recorded.
   @usableFromInline
-  func listForWriting(_ layout: ElementLayout) -> ListView {
+  func listForWriting(_ layout: ElementLayout, _ field: FieldName = .none) -> ListView {
     do {
       guard let found = try list(of: layout.elementSize) else { return void(layout, count: 0) }
       guard layout.elementSize == .composite, found.count > 0 else { return found }
@@ -228,7 +228,7 @@ extension PointerView {
       }
       return hasFailed ? void(layout, count: 0) : copy
     } catch {
-      fail(error)
+      fail(error.named(field))
       return void(layout, count: 0)
     }
   }

@@ -71,18 +71,18 @@ extension PointerView {
   /// Reserves `words` words: in the segment of the pointer if there is room, else in another. Nil on failure, which is
   /// recorded.
   @inlinable @inline(__always)
-  func reserve(_ words: Int) -> Reservation? {
+  func reserve(_ words: Int, _ field: FieldName = .none) -> Reservation? {
     // Sound: the record is a builder's, hence mutable, and only one thread writes a message.
     let segment = unsafe UnsafeMutablePointer(mutating: segment)
     let used = unsafe segment.pointee.wordCount
-    guard unsafe words <= segment.pointee.capacity &- used else { return reserveElsewhere(words) }
+    guard unsafe words <= segment.pointee.capacity &- used else { return reserveElsewhere(words, field) }
     unsafe segment.pointee.wordCount = used &+ words
     return unsafe Reservation(
       segment: segment, start: segment.pointee.start + used &* 8, words: words, hasLandingPad: false)
   }
 
   @usableFromInline @inline(never)
-  func reserveElsewhere(_ words: Int) -> Reservation? {
+  func reserveElsewhere(_ words: Int, _ field: FieldName = .none) -> Reservation? {
     let message = unsafe segment.pointee.message
     guard let builder = unsafe message.pointee.builder else { return nil }
     do {
@@ -92,7 +92,7 @@ extension PointerView {
       return unsafe Reservation(
         segment: other, start: other.pointee.start + (used &+ 1) &* 8, words: words, hasLandingPad: true)
     } catch {
-      fail(error)
+      fail(error.named(field))
       return nil
     }
   }

@@ -1,7 +1,7 @@
 extension PointerView {
   /// Points to a new struct of zeros. Without content on failure, which is recorded.
   @inlinable
-  func initStructure(_ size: StructSize) -> StructView {
+  func initStructure(_ size: StructSize, _ field: FieldName = .none) -> StructView {
     guard unsafe location != nil else { return unsafe StructView(emptyIn: segment) }
     if !isNull { erase() }
     guard size.words > 0 else {
@@ -9,7 +9,7 @@ extension PointerView {
       store(.structure(offset: -1, size: size))
       return unsafe StructView(emptyIn: segment)
     }
-    guard let reservation = reserve(size.words) else { return unsafe StructView(emptyIn: segment) }
+    guard let reservation = reserve(size.words, field) else { return unsafe StructView(emptyIn: segment) }
     reservation.zero()
     commit(.structure(offset: 0, size: size), to: reservation)
     return unsafe StructView(
@@ -19,13 +19,15 @@ extension PointerView {
 
   /// Points to a new list of `count` zero elements. On failure, which is recorded, its elements have no content.
   @inlinable
-  func initList(_ layout: ElementLayout, count: Int) -> ListView {
+  func initList(_ layout: ElementLayout, count: Int, _ field: FieldName = .none) -> ListView {
     guard unsafe location != nil else { return void(layout, count: count) }
     if !isNull { erase() }
-    guard count >= 0, count <= WirePointer.maximumListCount else { return refuseList(layout, count: count) }
-    guard layout.elementSize != .composite else { return initStructList(layout, count: count) }
+    guard count >= 0, count <= WirePointer.maximumListCount else {
+      return refuseList(layout, count: count, field)
+    }
+    guard layout.elementSize != .composite else { return initStructList(layout, count: count, field) }
     let size = layout.elementSize
-    guard let reservation = reserve((count &* Int(size.stepBits) &+ 63) &>> 6) else {
+    guard let reservation = reserve((count &* Int(size.stepBits) &+ 63) &>> 6, field) else {
       return void(layout, count: count)
     }
     reservation.zero()
@@ -37,11 +39,13 @@ extension PointerView {
   }
 
   @inlinable
-  func initStructList(_ layout: ElementLayout, count: Int) -> ListView {
+  func initStructList(_ layout: ElementLayout, count: Int, _ field: FieldName) -> ListView {
     let size = layout.structSize
     let words = count &* size.words
-    guard words <= WirePointer.maximumListCount else { return refuseList(layout, count: count, words: words) }
-    guard let reservation = reserve(words &+ 1) else { return void(layout, count: count) }
+    guard words <= WirePointer.maximumListCount else {
+      return refuseList(layout, count: count, words: words, field)
+    }
+    guard let reservation = reserve(words &+ 1, field) else { return void(layout, count: count) }
     reservation.zero()
     // Sound: the first reserved word is the tag, which looks like a struct pointer with the count as its offset.
     unsafe reservation.start.storeBytes(of: WirePointer.structure(offset: count, size: size).bits, as: UInt64.self)
@@ -61,20 +65,22 @@ extension PointerView {
   }
 
   @usableFromInline @inline(never)
-  func refuseList(_ layout: ElementLayout, count: Int, words: Int? = nil) -> ListView {
-    fail(error(.invalidListCount(words ?? count, limit: WirePointer.maximumListCount)))
+  func refuseList(
+    _ layout: ElementLayout, count: Int, words: Int? = nil, _ field: FieldName = .none
+  ) -> ListView {
+    fail(error(.invalidListCount(words ?? count, limit: WirePointer.maximumListCount)).named(field))
     return void(layout, count: count)
   }
 
   /// Reserves room for a list of `byteCount` bytes; nil on failure, which is recorded.
   @inlinable
-  func reserveBytes(_ byteCount: Int) -> Reservation? {
+  func reserveBytes(_ byteCount: Int, _ field: FieldName) -> Reservation? {
     guard unsafe location != nil else { return nil }
     guard byteCount >= 0, byteCount <= WirePointer.maximumListCount else {
-      _ = refuseList(ElementLayout(.byte), count: byteCount)
+      _ = refuseList(ElementLayout(.byte), count: byteCount, field)
       return nil
     }
-    return reserve((byteCount &+ 7) &>> 3)
+    return reserve((byteCount &+ 7) &>> 3, field)
   }
 
   /// Erases what was pointed to and points to the blob in `reservation`. The old object goes only now, since the new one may
@@ -87,9 +93,9 @@ extension PointerView {
 
   /// Points to a copy of `bytes`, followed by `terminator` zero bytes.
   @inlinable
-  func setBytes(_ bytes: UnsafeRawBufferPointer, terminator: Int = 0) {
+  func setBytes(_ bytes: UnsafeRawBufferPointer, terminator: Int = 0, _ field: FieldName = .none) {
     let count = bytes.count &+ terminator
-    guard let reservation = reserveBytes(count) else { return }
+    guard let reservation = reserveBytes(count, field) else { return }
     // Sound: the room has as many bytes. The last word is zeroed first, for the terminator and the padding.
     if reservation.words > 0 {
       unsafe (reservation.start + (reservation.words &- 1) &* 8).storeBytes(of: 0, as: UInt64.self)
@@ -102,18 +108,18 @@ extension PointerView {
 
   /// Points to a copy of `text`.
   @inlinable
-  func setText(_ text: String) {
+  func setText(_ text: String, _ field: FieldName = .none) {
     // A string is never a part of the message, so that what it replaces can go at once.
     if !isNull { erase() }
     var text = text
-    text.withUTF8 { unsafe setBytes(UnsafeRawBufferPointer($0), terminator: 1) }
+    text.withUTF8 { unsafe setBytes(UnsafeRawBufferPointer($0), terminator: 1, field) }
   }
 
   /// Points to a new blob of zeros. On failure, which is recorded, the memory is a stand-in of the same size, if that is
   /// one that a blob can have.
   @inlinable
-  func initBytes(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
-    guard let reservation = reserveBytes(byteCount) else { return unsafe standIn(byteCount) }
+  func initBytes(_ byteCount: Int, _ field: FieldName = .none) -> UnsafeMutableRawBufferPointer {
+    guard let reservation = reserveBytes(byteCount, field) else { return unsafe standIn(byteCount) }
     reservation.zero()
     replace(with: .list(offset: 0, elementSize: .byte, count: byteCount), in: reservation)
     return unsafe UnsafeMutableRawBufferPointer(start: reservation.start, count: byteCount)
@@ -134,9 +140,9 @@ extension PointerView {
   /// `fill` did not write becomes visible. If it throws, the pointer is null.
   @inlinable
   func initBytes<Failure: Error>(
-    capacity: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
+    capacity: Int, _ field: FieldName = .none, fill: (inout OutputRawSpan) throws(Failure) -> Void
   ) throws(Failure) {
-    guard let reservation = reserveBytes(capacity) else { return }
+    guard let reservation = reserveBytes(capacity, field) else { return }
     // Sound: the room has as many bytes, and only what `fill` initialised is kept.
     let buffer = unsafe UnsafeMutableRawBufferPointer(start: reservation.start, count: capacity)
     var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)

@@ -2,7 +2,7 @@
 /// counting; copies write to the same struct. It lives no longer than its message, and is not for two threads at once.
 ///
 /// Nothing here throws. What fails (no memory, a list that is too long, memory that somebody tampered with) is recorded in
-/// the message (``MessageBuilder/failure``), and what would have been written is dropped.
+/// the message (``MessageBuilder/failure``) with the name that `field` gave, and what would have been written is dropped.
 @safe
 public struct RawStructBuilder: ~Escapable {
   @usableFromInline let view: StructView
@@ -57,10 +57,10 @@ public struct RawStructBuilder: ~Escapable {
 
   /// Whether the union whose tag is the 16-bit value `index` has `member` set. If not, this records `wrongUnionMember`.
   @inlinable
-  public func expectMember(_ member: UInt16, at index: Int) -> Bool {
+  public func expectMember(_ member: UInt16, at index: Int, field: StaticString = "") -> Bool {
     let found = view.load(UInt16.self, at: index)
     if found == member { return true }
-    view.fail(.wrongUnionMember(expected: member, found: found))
+    view.refuseMember(expected: member, found: found, FieldName(field))
     return false
   }
 
@@ -91,123 +91,136 @@ public struct RawStructBuilder: ~Escapable {
 
   /// The text at pointer `index`; `defaultValue` if the pointer is null.
   @inlinable
-  public func text(at index: Int, default defaultValue: String = "") -> String {
-    view.pointer(index).textForWriting() ?? defaultValue
+  public func text(at index: Int, default defaultValue: String = "", field: StaticString = "") -> String {
+    view.pointer(index).textForWriting(FieldName(field)) ?? defaultValue
   }
 
   /// Copies `text` into the message.
   @inlinable
-  public func setText(_ text: String, at index: Int) { view.pointer(index).setText(text) }
+  public func setText(_ text: String, at index: Int, field: StaticString = "") {
+    view.pointer(index).setText(text, FieldName(field))
+  }
 
   /// The blob at pointer `index`; empty if the pointer is null.
   @inlinable @_lifetime(copy self)
-  public func data(at index: Int) -> RawSpan {
-    unsafe _overrideLifetime(RawSpan(_unsafeBytes: view.pointer(index).bytesForWriting()), copying: self)
+  public func data(at index: Int, field: StaticString = "") -> RawSpan {
+    unsafe _overrideLifetime(
+      RawSpan(_unsafeBytes: view.pointer(index).bytesForWriting(FieldName(field))), copying: self)
   }
 
   /// The blob at pointer `index`; `defaultValue` if the pointer is null.
   @_lifetime(copy self)
-  public func data(at index: Int, default defaultValue: EncodedValue) -> RawSpan {
+  public func data(
+    at index: Int, default defaultValue: EncodedValue, field: StaticString = ""
+  ) -> RawSpan {
     let pointer = view.pointer(index)
     return unsafe _overrideLifetime(
-      RawSpan(_unsafeBytes: (pointer.isNull ? defaultValue.root : pointer).bytesForWriting()), copying: self)
+      RawSpan(_unsafeBytes: (pointer.isNull ? defaultValue.root : pointer).bytesForWriting(FieldName(field))),
+      copying: self)
   }
 
   /// The blob at pointer `index` for changing it; empty if the pointer is null.
   @inlinable @_lifetime(copy self)
-  public func mutableData(at index: Int) -> MutableRawSpan {
-    let bytes = unsafe view.pointer(index).bytesForWriting()
+  public func mutableData(at index: Int, field: StaticString = "") -> MutableRawSpan {
+    let bytes = unsafe view.pointer(index).bytesForWriting(FieldName(field))
     return unsafe _overrideLifetime(
       MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(mutating: bytes)), copying: self)
   }
 
   /// Copies `bytes` into the message.
   @inlinable
-  public func setData(_ bytes: RawSpan, at index: Int) {
-    unsafe bytes.withUnsafeBytes { unsafe view.pointer(index).setBytes($0) }
+  public func setData(_ bytes: RawSpan, at index: Int, field: StaticString = "") {
+    unsafe bytes.withUnsafeBytes { unsafe view.pointer(index).setBytes($0, FieldName(field)) }
   }
 
   /// Copies `bytes` into the message.
   @inlinable
-  public func setData(_ bytes: [UInt8], at index: Int) {
-    unsafe bytes.withUnsafeBytes { unsafe view.pointer(index).setBytes($0) }
+  public func setData(_ bytes: [UInt8], at index: Int, field: StaticString = "") {
+    unsafe bytes.withUnsafeBytes { unsafe view.pointer(index).setBytes($0, FieldName(field)) }
   }
 
   /// A new blob of `byteCount` zeros, for filling.
   @inlinable @_lifetime(copy self)
-  public func initData(at index: Int, byteCount: Int) -> MutableRawSpan {
+  public func initData(at index: Int, byteCount: Int, field: StaticString = "") -> MutableRawSpan {
     unsafe _overrideLifetime(
-      MutableRawSpan(_unsafeBytes: view.pointer(index).initBytes(byteCount)), copying: self)
+      MutableRawSpan(_unsafeBytes: view.pointer(index).initBytes(byteCount, FieldName(field))), copying: self)
   }
 
   /// A new blob that `fill` writes, of as many bytes as it wrote and at most `byteCount`. The memory is not zeroed first.
   /// If `fill` throws, the pointer is null; if there is no memory, `fill` is not called.
   @inlinable
   public func initData<Failure: Error>(
-    at index: Int, byteCount: Int, fill: (inout OutputRawSpan) throws(Failure) -> Void
+    at index: Int, byteCount: Int, field: StaticString = "",
+    fill: (inout OutputRawSpan) throws(Failure) -> Void
   ) throws(Failure) {
-    try view.pointer(index).initBytes(capacity: byteCount, fill: fill)
+    try view.pointer(index).initBytes(capacity: byteCount, FieldName(field), fill: fill)
   }
 
   /// The struct at pointer `index`, created with `size` if the pointer is null.
   @inlinable @_lifetime(copy self)
-  public func structure(at index: Int, size: StructSize) -> RawStructBuilder {
+  public func structure(at index: Int, size: StructSize, field: StaticString = "") -> RawStructBuilder {
     unsafe _overrideLifetime(
-      RawStructBuilder(unowned: view.pointer(index).structureForWriting(size)), copying: self)
+      RawStructBuilder(unowned: view.pointer(index).structureForWriting(size, FieldName(field))), copying: self)
   }
 
   /// The struct at pointer `index`, created as a copy of `defaultValue` if the pointer is null.
   @_lifetime(copy self)
-  public func structure(at index: Int, size: StructSize, default defaultValue: EncodedValue) -> RawStructBuilder {
+  public func structure(
+    at index: Int, size: StructSize, default defaultValue: EncodedValue, field: StaticString = ""
+  ) -> RawStructBuilder {
     let pointer = view.pointer(index)
-    if pointer.isNull { pointer.copy(from: defaultValue.root) }
-    return structure(at: index, size: size)
+    if pointer.isNull { pointer.copy(from: defaultValue.root, FieldName(field)) }
+    return structure(at: index, size: size, field: field)
   }
 
   /// A new struct of `size` at pointer `index`.
   @inlinable @_lifetime(copy self)
-  public func initStructure(at index: Int, size: StructSize) -> RawStructBuilder {
-    unsafe _overrideLifetime(RawStructBuilder(unowned: view.pointer(index).initStructure(size)), copying: self)
+  public func initStructure(at index: Int, size: StructSize, field: StaticString = "") -> RawStructBuilder {
+    unsafe _overrideLifetime(
+      RawStructBuilder(unowned: view.pointer(index).initStructure(size, FieldName(field))), copying: self)
   }
 
   /// Copies `source`, all that it owns included, into the message.
   @inlinable
-  public func setStructure(_ source: RawStructReader, at index: Int) {
-    view.pointer(index).copy(from: source.view)
+  public func setStructure(_ source: RawStructReader, at index: Int, field: StaticString = "") {
+    view.pointer(index).copy(from: source.view, FieldName(field))
   }
 
   /// Copies `source`, all that it owns included, into the message.
   @inlinable
-  public func setList<Element: ListElement & ~Escapable>(_ source: ListReader<Element>, at index: Int) {
-    view.pointer(index).copy(from: source.view)
+  public func setList<Element: ListElement & ~Escapable>(
+    _ source: ListReader<Element>, at index: Int, field: StaticString = ""
+  ) {
+    view.pointer(index).copy(from: source.view, FieldName(field))
   }
 
   /// The list at pointer `index`, without elements if the pointer is null.
   @inlinable @_lifetime(copy self)
   public func list<Element: ListBuilderElement & ~Escapable>(
-    at index: Int, of type: Element.Type = Element.self
+    at index: Int, of type: Element.Type = Element.self, field: StaticString = ""
   ) -> ListBuilder<Element> {
     unsafe _overrideLifetime(
-      ListBuilder(unowned: view.pointer(index).listForWriting(Element.layout)), copying: self)
+      ListBuilder(unowned: view.pointer(index).listForWriting(Element.layout, FieldName(field))), copying: self)
   }
 
   /// The list at pointer `index`, created as a copy of `defaultValue` if the pointer is null.
   @_lifetime(copy self)
   public func list<Element: ListBuilderElement & ~Escapable>(
-    at index: Int, of type: Element.Type = Element.self, default defaultValue: EncodedValue
+    at index: Int, of type: Element.Type = Element.self, default defaultValue: EncodedValue,
+    field: StaticString = ""
   ) -> ListBuilder<Element> {
     let pointer = view.pointer(index)
-    if pointer.isNull { pointer.copy(from: defaultValue.root) }
-    return list(at: index)
+    if pointer.isNull { pointer.copy(from: defaultValue.root, FieldName(field)) }
+    return list(at: index, field: field)
   }
 
   /// A new list of `count` elements, all zero, at pointer `index`.
   @inlinable @_lifetime(copy self)
   public func initList<Element: ListBuilderElement & ~Escapable>(
-    at index: Int, count: Int, of type: Element.Type = Element.self
+    at index: Int, count: Int, of type: Element.Type = Element.self, field: StaticString = ""
   ) -> ListBuilder<Element> {
     unsafe _overrideLifetime(
-      ListBuilder(unowned: view.pointer(index).initList(Element.layout, count: count)), copying: self)
+      ListBuilder(unowned: view.pointer(index).initList(Element.layout, count: count, FieldName(field))), copying: self)
   }
 }
 
@@ -229,9 +242,9 @@ extension StructView {
   }
 
   @usableFromInline @inline(never)
-  func fail(_ kind: CapnProtoError.Kind) {
+  func refuseMember(expected: UInt16, found: UInt16, _ field: FieldName) {
     let pointer = unsafe PointerView(segment: segment, location: data, nesting: 0)
-    pointer.fail(pointer.error(kind))
+    pointer.fail(wrongMember(expected: expected, found: found, field))
   }
 }
 
@@ -246,22 +259,22 @@ func setBit(_ start: UnsafeMutableRawPointer, _ index: Int, _ value: Bool) {
 extension PointerView {
   /// The text; nil for a null pointer, and on failure, which is recorded.
   @usableFromInline
-  func textForWriting() -> String? {
+  func textForWriting(_ field: FieldName = .none) -> String? {
     do {
       return try text()
     } catch {
-      fail(error)
+      fail(error.named(field))
       return nil
     }
   }
 
   /// The blob; empty for a null pointer, and on failure, which is recorded.
   @usableFromInline
-  func bytesForWriting() -> UnsafeRawBufferPointer {
+  func bytesForWriting(_ field: FieldName = .none) -> UnsafeRawBufferPointer {
     do {
       return unsafe try bytes() ?? UnsafeRawBufferPointer(start: nil, count: 0)
     } catch {
-      fail(error)
+      fail(error.named(field))
       return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     }
   }

@@ -141,8 +141,7 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
   @inlinable
   public var root: Root.Reader {
     @_lifetime(borrow self) get throws(CapnProtoError) {
-      let pointer = segments.table.rootPointer
-      let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+      let structure = try segments.table.rootStructure(Root.self)
       return Root.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: self))
     }
   }

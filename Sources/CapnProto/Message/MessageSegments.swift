@@ -41,8 +41,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
   /// - Throws: What is wrong with the root pointer.
   @inlinable @_lifetime(borrow self)
   public func root<Schema: StructSchema>(as schema: Schema.Type = Schema.self) throws(CapnProtoError) -> Schema.Reader {
-    let pointer = table.rootPointer
-    let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+    let structure = try table.rootStructure(Schema.self)
     return Schema.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: self))
   }
 
@@ -52,8 +51,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
   public func unownedRoot<Schema: StructSchema>(
     as schema: Schema.Type = Schema.self
   ) throws(CapnProtoError) -> Schema.Reader {
-    let pointer = table.rootPointer
-    let structure = unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+    let structure = try table.rootStructure(Schema.self)
     return Schema.Reader(unsafe _overrideLifetime(RawStructReader(unowned: structure), borrowing: ()))
   }
 

@@ -49,6 +49,17 @@ struct SegmentTable {
       nesting: Int32(clamping: message.pointee.nestingLimit))
   }
 
+  /// The root struct, which is to be read as one of `schema`; one without content for a null pointer.
+  @inlinable
+  func rootStructure<Schema: StructSchema>(_ schema: Schema.Type) throws(CapnProtoError) -> StructView {
+    let pointer = rootPointer
+    do {
+      return unsafe try pointer.structure() ?? StructView(emptyIn: pointer.segment)
+    } catch {
+      throw error.named(rootOfType: Schema.typeName)
+    }
+  }
+
   /// Frees a table that ``allocate(segments:traversalLimit:nestingLimit:)`` made. No view of it may be used any more.
   func deallocate() {
     unsafe message.deinitialize(count: 1)

@@ -129,7 +129,7 @@ extension ListReader where Element == String {
   public subscript(index: Int) -> String {
     get throws(CapnProtoError) {
       view.check(index)
-      return try view.pointer(index).text() ?? ""
+      do { return try view.pointer(index).text() ?? "" } catch { throw error.named(element: index) }
     }
   }
 
@@ -166,7 +166,12 @@ extension ListReader where Element == RawSpan {
   public subscript(index: Int) -> RawSpan {
     @_lifetime(copy self) get throws(CapnProtoError) {
       view.check(index)
-      let bytes = unsafe try view.pointer(index).bytes() ?? UnsafeRawBufferPointer(start: view.start, count: 0)
+      let bytes: UnsafeRawBufferPointer
+      do {
+        unsafe bytes = try view.pointer(index).bytes() ?? UnsafeRawBufferPointer(start: view.start, count: 0)
+      } catch {
+        throw error.named(element: index)
+      }
       return unsafe _overrideLifetime(RawSpan(_unsafeBytes: bytes), copying: self)
     }
   }
@@ -186,8 +191,14 @@ extension ListReader where Element: ~Escapable {
     @_lifetime(copy self) get throws(CapnProtoError) {
       view.check(index)
       let expected = Inner.layout.elementSize
-      let list =
-        unsafe try view.pointer(index).list(of: expected) ?? ListView(emptyIn: view.segment, elementSize: expected)
+      let list: ListView
+      do {
+        list =
+          unsafe try view.pointer(index).list(of: expected)
+          ?? ListView(emptyIn: view.segment, elementSize: expected)
+      } catch {
+        throw error.named(element: index)
+      }
       return unsafe _overrideLifetime(ListReader<Inner>(unowned: list), copying: self)
     }
   }

@@ -2,7 +2,7 @@
 /// is free. It lives no longer than its message.
 ///
 /// Every getter checks bounds, depth and the traversal limit. Fields that the struct is too small for, because an older
-/// version of the schema wrote it, read as their defaults.
+/// version of the schema wrote it, read as their defaults. `field`, as in `Cache.fileName`, is what an error names.
 @safe
 public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
   // Sound as Sendable: reading is safe from any thread.
@@ -44,15 +44,9 @@ public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
 
   /// Throws `wrongUnionMember` unless the union whose tag is the 16-bit value `index` has `member` set.
   @inlinable @inline(__always)
-  public func expectMember(_ member: UInt16, at index: Int) throws(CapnProtoError) {
+  public func expectMember(_ member: UInt16, at index: Int, field: StaticString = "") throws(CapnProtoError) {
     let found = view.load(UInt16.self, at: index)
-    if found != member { throw wrongMember(expected: member, found: found) }
-  }
-
-  @usableFromInline @inline(never)
-  func wrongMember(expected: UInt16, found: UInt16) -> CapnProtoError {
-    unsafe CapnProtoError(
-      .wrongUnionMember(expected: expected, found: found), at: view.segment.pointee.location(of: view.data))
+    if found != member { throw view.wrongMember(expected: member, found: found, FieldName(field)) }
   }
 
   // MARK: Pointer section
@@ -69,47 +63,78 @@ public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
 
   /// The text at pointer `index`, copied and then validated as UTF-8; `defaultValue` if the pointer is null.
   @inlinable
-  public func text(at index: Int, default defaultValue: String = "") throws(CapnProtoError) -> String {
-    try view.pointer(index).text() ?? defaultValue
+  public func text(
+    at index: Int, default defaultValue: String = "", field: StaticString = ""
+  ) throws(CapnProtoError) -> String {
+    do { return try view.pointer(index).text() ?? defaultValue } catch { throw error.named(FieldName(field)) }
   }
 
   /// The bytes of the text at pointer `index` in place, without the terminating NUL; empty if the pointer is null. They
   /// are not checked to be UTF-8, and in shared memory they may change while they are looked at.
   @inlinable @_lifetime(copy self)
-  public func textBytes(at index: Int) throws(CapnProtoError) -> RawSpan {
-    let bytes = unsafe try view.pointer(index).textBytes() ?? UnsafeRawBufferPointer(start: view.data, count: 0)
+  public func textBytes(at index: Int, field: StaticString = "") throws(CapnProtoError) -> RawSpan {
+    let bytes: UnsafeRawBufferPointer
+    do {
+      unsafe bytes = try view.pointer(index).textBytes() ?? UnsafeRawBufferPointer(start: view.data, count: 0)
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(RawSpan(_unsafeBytes: bytes), copying: self)
   }
 
   /// The blob at pointer `index` in place; empty if the pointer is null. In shared memory its bytes may change while they
   /// are looked at.
   @inlinable @_lifetime(copy self)
-  public func data(at index: Int) throws(CapnProtoError) -> RawSpan {
-    let bytes = unsafe try view.pointer(index).bytes() ?? UnsafeRawBufferPointer(start: view.data, count: 0)
+  public func data(at index: Int, field: StaticString = "") throws(CapnProtoError) -> RawSpan {
+    let bytes: UnsafeRawBufferPointer
+    do {
+      unsafe bytes = try view.pointer(index).bytes() ?? UnsafeRawBufferPointer(start: view.data, count: 0)
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(RawSpan(_unsafeBytes: bytes), copying: self)
   }
 
   /// The blob at pointer `index` in place; `defaultValue` if the pointer is null.
   @_lifetime(copy self)
-  public func data(at index: Int, default defaultValue: EncodedValue) throws(CapnProtoError) -> RawSpan {
+  public func data(
+    at index: Int, default defaultValue: EncodedValue, field: StaticString = ""
+  ) throws(CapnProtoError) -> RawSpan {
     let pointer = view.pointer(index)
-    let bytes = unsafe try (pointer.isNull ? defaultValue.root : pointer).bytes()
+    let bytes: UnsafeRawBufferPointer?
+    do {
+      unsafe bytes = try (pointer.isNull ? defaultValue.root : pointer).bytes()
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(
       RawSpan(_unsafeBytes: bytes ?? UnsafeRawBufferPointer(start: view.data, count: 0)), copying: self)
   }
 
   /// The struct at pointer `index`; one whose fields are all defaults if the pointer is null.
   @inlinable @_lifetime(copy self)
-  public func structure(at index: Int) throws(CapnProtoError) -> RawStructReader {
-    let structure = unsafe try view.pointer(index).structure() ?? StructView(emptyIn: view.segment)
+  public func structure(at index: Int, field: StaticString = "") throws(CapnProtoError) -> RawStructReader {
+    let structure: StructView
+    do {
+      structure = unsafe try view.pointer(index).structure() ?? StructView(emptyIn: view.segment)
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(RawStructReader(unowned: structure), copying: self)
   }
 
   /// The struct at pointer `index`; `defaultValue` if the pointer is null.
   @_lifetime(copy self)
-  public func structure(at index: Int, default defaultValue: EncodedValue) throws(CapnProtoError) -> RawStructReader {
+  public func structure(
+    at index: Int, default defaultValue: EncodedValue, field: StaticString = ""
+  ) throws(CapnProtoError) -> RawStructReader {
     let pointer = view.pointer(index)
-    let structure = try (pointer.isNull ? defaultValue.root : pointer).structure()
+    let structure: StructView?
+    do {
+      structure = try (pointer.isNull ? defaultValue.root : pointer).structure()
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(
       RawStructReader(unowned: structure ?? StructView(emptyIn: view.segment)), copying: self)
   }
@@ -117,23 +142,49 @@ public struct RawStructReader: StructReader, ~Escapable, @unchecked Sendable {
   /// The list at pointer `index`; an empty one if the pointer is null.
   @inlinable @_lifetime(copy self)
   public func list<Element: ListElement & ~Escapable>(
-    at index: Int, of type: Element.Type = Element.self
+    at index: Int, of type: Element.Type = Element.self, field: StaticString = ""
   ) throws(CapnProtoError) -> ListReader<Element> {
     let expected = Element.layout.elementSize
-    let list =
-      unsafe try view.pointer(index).list(of: expected) ?? ListView(emptyIn: view.segment, elementSize: expected)
+    let list: ListView
+    do {
+      list = unsafe try view.pointer(index).list(of: expected) ?? ListView(emptyIn: view.segment, elementSize: expected)
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(ListReader(unowned: list), copying: self)
   }
 
   /// The list at pointer `index`; `defaultValue` if the pointer is null.
   @_lifetime(copy self)
   public func list<Element: ListElement & ~Escapable>(
-    at index: Int, of type: Element.Type = Element.self, default defaultValue: EncodedValue
+    at index: Int, of type: Element.Type = Element.self, default defaultValue: EncodedValue,
+    field: StaticString = ""
   ) throws(CapnProtoError) -> ListReader<Element> {
     let expected = Element.layout.elementSize
     let pointer = view.pointer(index)
-    let list = try (pointer.isNull ? defaultValue.root : pointer).list(of: expected)
+    let list: ListView?
+    do {
+      list = try (pointer.isNull ? defaultValue.root : pointer).list(of: expected)
+    } catch {
+      throw error.named(FieldName(field))
+    }
     return unsafe _overrideLifetime(
       ListReader(unowned: list ?? ListView(emptyIn: view.segment, elementSize: expected)), copying: self)
+  }
+
+  /// The value at pointer `index` of the type that a parameter of a generic schema is bound to.
+  @inlinable @_lifetime(copy self)
+  public func value<Schema: PointerSchema>(
+    _ schema: Schema.Type = Schema.self, at index: Int, field: StaticString = ""
+  ) throws(CapnProtoError) -> Schema.Reader {
+    do { return try Schema.read(pointer(at: index)) } catch { throw error.named(FieldName(field)) }
+  }
+}
+
+extension StructView {
+  @usableFromInline @inline(never)
+  func wrongMember(expected: UInt16, found: UInt16, _ field: FieldName) -> CapnProtoError {
+    let kind = CapnProtoError.Kind.wrongUnionMember(expected: expected, found: found)
+    return unsafe CapnProtoError(kind, at: segment.pointee.location(of: data), subject: field.subject)
   }
 }
