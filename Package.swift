@@ -91,7 +91,8 @@ let package = Package(
     .testTarget(
       name: "CapnProtoTests", dependencies: ["CapnProto", subprocess, system], swiftSettings: base + lifetimes),
     .testTarget(
-      name: "CapnProtoInteropTests", dependencies: ["CapnProto", subprocess, system], exclude: ["Oracle"],
+      name: "CapnProtoInteropTests", dependencies: ["CapnProto", "CapnProtoSchema", subprocess, system],
+      exclude: ["Oracle"],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
       name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceSystem", system], swiftSettings: base),

@@ -1,20 +1,23 @@
-/// The schema of one generated declaration: a struct, enum, interface, constant, annotation or file. Reflection reads it.
+/// The schema of one generated declaration: a struct, group, enum, interface, constant, annotation or file. Reflection
+/// reads it.
 ///
-/// Generated code holds one for each declaration. Making it costs nothing: `node` and `dependencies` are evaluated when
-/// somebody asks for them.
+/// Generated code holds one for each declaration. Making it costs nothing: ``nodeWords`` and ``dependencies`` are evaluated
+/// when somebody asks for them.
 public struct EmbeddedSchema: Sendable {
   /// The declaration's 64-bit id.
   public let id: UInt64
-  /// A `Node` of `schema.capnp` as a message of one segment without its framing, its root pointer first.
+  /// A `Node` of `schema.capnp` as a message of one segment without its framing, its root pointer first. Decoded anew each
+  /// time.
   public var nodeWords: [UInt64] { words() }
-  /// The schemas of the declarations that this one mentions: its groups, the types of its fields, what it is nested in is
+  /// The schemas of the declarations that this one mentions: what is declared in it, its groups, the types of its fields,
+  /// the parameters and results of its methods, the annotations applied to it and to its members. What it is nested in is
   /// not among them. May lead back here.
   public var dependencies: [EmbeddedSchema] { others() }
 
   private let words: @Sendable () -> [UInt64]
   private let others: @Sendable () -> [EmbeddedSchema]
 
-  /// For generated code.
+  /// A schema whose node is `nodeWords`.
   public init(
     id: UInt64, nodeWords: @escaping @Sendable () -> [UInt64],
     dependencies: @escaping @Sendable () -> [EmbeddedSchema] = { [] }
@@ -22,5 +25,57 @@ public struct EmbeddedSchema: Sendable {
     self.id = id
     words = nodeWords
     others = dependencies
+  }
+
+  /// For generated code: a schema whose node is packed, and written in base 64. A literal of text costs the compiler a
+  /// hundredth of what one of numbers does, and a program only its bytes. What is malformed decodes to no words.
+  public init(
+    id: UInt64, packedNode: StaticString, dependencies: @escaping @Sendable () -> [EmbeddedSchema] = { [] }
+  ) {
+    self.init(id: id, nodeWords: { Self.words(packed: packedNode) }, dependencies: dependencies)
+  }
+
+  private static func words(packed text: StaticString) -> [UInt64] {
+    // Sound: the literal lives as long as the program, and the array as long as its span.
+    let packed = text.withUTF8Buffer { unsafe Base64.decode($0) }
+    // Nodes are as large as the schema compiler makes them: the limit only names what a packed byte can grow to.
+    guard let bytes = try? unsafe PackedDecoder.decode(packed.span.bytes, wordLimit: packed.count * 256) else {
+      return []
+    }
+    return stride(from: 0, to: bytes.count & ~7, by: 8).map { start in
+      (0..<8).reduce(0) { word, index in word | UInt64(bytes[start + index]) << UInt64(8 * index) }
+    }
+  }
+}
+
+/// RFC 4648 base 64, decoding only.
+private enum Base64 {
+  /// The bytes that `text` encodes, up to its padding or to the first character that is none of the alphabet.
+  static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count / 4 * 3)
+    var bits: UInt32 = 0
+    var bitCount = 0
+    for index in text.indices {
+      guard let value = value(of: unsafe text[index]) else { break }
+      bits = bits << 6 | value
+      bitCount += 6
+      if bitCount >= 8 {
+        bitCount -= 8
+        bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
+      }
+    }
+    return bytes
+  }
+
+  private static func value(of character: UInt8) -> UInt32? {
+    switch character {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
+    case UInt8(ascii: "+"): 62
+    case UInt8(ascii: "/"): 63
+    default: nil
+    }
   }
 }

@@ -20,7 +20,7 @@ where Reader == Self, Builder == Self {
 }
 
 /// A generated `enum`: a case per enumerant, and one that keeps the number of an enumerant unknown here.
-public protocol EnumElement: ScalarElement where WireBits == UInt16 {
+public protocol EnumElement: ScalarElement, DeclaredSchema where WireBits == UInt16 {
   /// The enumerant with the number `rawValue`, which may be unknown.
   init(rawValue: UInt16)
   /// The enumerant's number.

@@ -23,11 +23,7 @@ extension StructSize: CustomStringConvertible {
 }
 
 /// What the code generator makes of a `struct`: a caseless enum that carries its reader and builder.
-public protocol StructSchema: PointerSchema where Reader: StructReader, Builder: StructBuilder {
-  /// The schema's 64-bit id.
-  static var typeID: UInt64 { get }
-  /// Where it was declared, as in `cache.capnp:Cache`.
-  static var typeName: String { get }
+public protocol StructSchema: PointerSchema, DeclaredSchema where Reader: StructReader, Builder: StructBuilder {
   /// The size that this version of the schema gives new structs.
   static var size: StructSize { get }
 }

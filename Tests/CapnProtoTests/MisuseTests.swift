@@ -295,6 +295,7 @@ import Testing
     enum Item: StructSchema {
       static let typeID: UInt64 = 1
       static let typeName = "Item"
+      static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
       static let size = StructSize(dataWords: 1, pointers: 1)
       struct Reader: StructReader, ~Escapable {
         let raw: RawStructReader

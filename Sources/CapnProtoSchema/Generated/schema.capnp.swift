@@ -4,8 +4,6 @@
 import CapnProto
 
 public enum Node: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xe682ab4cf923a417 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Node" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 5, pointers: 6) }
 
   /// Reads `Node` in place. It lives no longer than its message.
@@ -363,10 +361,40 @@ public enum Node: CapnProto.StructSchema {
     }
   }
 
+  @inlinable public static var typeID: UInt64 { 0xe682ab4cf923a417 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Node" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xe682ab4cf923a417,
+      packedNode: """
+        UAUE/xekI/lMq4LmAFETAQX/2XJMYgnFP6kARQYHBgEGEQ3CERU3AAAxQRcD/2NhcG5wL3NjAmhlbWEuY2FwbnA6Tm9kZQBRDAEB\
+        /7GjD/HMG1K5ABERUv9Cwg/6u1W/3gAREVr/rlcTBOMdjvMAERFa/1BhcmFtZXRlAAFy/05lc3RlZE5vAANkZf9Tb3VyY2VJbgAD\
+        Zm9ROAMEAAAEAQAAE3kBGgAAE3QBARN0AQEBARQBAQAAE2kBYgAAE2gBARNoAQERAgIUAQIAABNdAcIAABNgAQETYAEBEQMCFAED\
+        AAATVQFCAAATUAEBE1ABAREGARQBBAAAE0UBYgAAU0QBAQETUAEBEQcCFAEFAAATRQFiAABTRAEBARNQAQENCP//FAEGAAATRQEq\
+        AAAP/P///w/8////DQn+/wEB/zVE+zebsaCeABMtAToAAg0K/f8BAf+Y9TNDNrNKtQATFQEqAAINC/z/AQH/jyHC8M9TJ+gAEf1S\
+        AAINDPv/AQH/IJQNeqylirEAEekyAAINDfr/AQH/kAIKQNQZFuwAEdFaAAIRBAUUASAAABG9WgAAUbwBARHIATEFIAEUASEAABG9\
+        UgAAEbwBEbwBA2lkAQkBCf9kaXNwbGF5TgAHYW1lAQwBDP9kaXNwbGF5TgJhbWVQcmVmaXhMZW5ndGgAAQgBCH9zY29wZUlkAQkB\
+        Cf9uZXN0ZWRObwAHZGVzAQ4QAgEQ/0LCD/q7Vb/eAAEO/2Fubm90YXRpAAdvbnMBDhACARD/QnUlqw2VyPEAAQ4PZmlsZT9zdHJ1\
+        Y3QPZW51bf9pbnRlcmZhYwABZR9jb25zdP9hbm5vdGF0aQADb27/cGFyYW1ldGUAA3JzAQ4QAgEQ/7GjD/HMG1K5AAEO/2lzR2Vu\
+        ZXJpAAFjAQEBAQ==
+        """,
+      dependencies: {
+        [
+          Node.NestedNode.embeddedSchema,
+          Annotation.embeddedSchema,
+          Node.Struct.embeddedSchema,
+          Node.Enum.embeddedSchema,
+          Node.Interface.embeddedSchema,
+          Node.Const.embeddedSchema,
+          Node.AnnotationGroup.embeddedSchema,
+          Node.Parameter.embeddedSchema,
+          Node.SourceInfo.embeddedSchema,
+        ]
+      })
+  }
+
   /// Information about one of the node's parameters.
   public enum Parameter: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xb9521bccf10fa3b1 }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.Parameter" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 0, pointers: 1) }
 
     /// Reads `Parameter` in place. It lives no longer than its message.
@@ -402,11 +430,20 @@ public enum Node: CapnProto.StructSchema {
       /// Whether `name` is set.
       @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xb9521bccf10fa3b1 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.Parameter" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xb9521bccf10fa3b1,
+        packedNode: """
+          UAQE/7GjD/HMG1K5ABEYAf8XpCP5TKuC5gAFAQcxDRIBER0HAAARGTf/Y2FwbnAvc2MDaGVtYS5jYXBucDpOb2RlLlBhcmFtZXRl\
+          AXIAAFEEAgQAAAQBEQ0qAAARCAERCAEPbmFtZQEMAQw=
+          """)
+    }
   }
 
   public enum NestedNode: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xdebf55bbfa0fc242 }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.NestedNode" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 1) }
 
     /// Reads `NestedNode` in place. It lives no longer than its message.
@@ -459,6 +496,17 @@ public enum Node: CapnProto.StructSchema {
         nonmutating set { raw.store(newValue, at: 0) }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xdebf55bbfa0fc242 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.NestedNode" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xdebf55bbfa0fc242,
+        packedNode: """
+          UAQE/0LCD/q7Vb/eAFEYAQH/F6Qj+UyrguYABQEHMQ0aAREdBwAAERln/2NhcG5wL3NjA2hlbWEuY2FwbnA6Tm9kZS5OZXN0ZWRO\
+          bwNkZQAAUQgCBAAABAERJSoAABEgAREgAQEBFAEBERkaAAARFAERFAEPbmFtZQEMAQwDaWQBCQEJ
+          """)
+    }
   }
 
   /// Additional information about a node which is not needed at runtime, but may be useful for
@@ -466,8 +514,6 @@ public enum Node: CapnProto.StructSchema {
   /// doesn't accidentally get included in contexts where it is not needed. The
   /// `CodeGeneratorRequest` includes this information in a separate array.
   public enum SourceInfo: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xf38e1de3041357ae }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.SourceInfo" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 2) }
 
     /// Reads `SourceInfo` in place. It lives no longer than its message.
@@ -550,9 +596,24 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var hasMembers: Bool { raw.hasPointer(at: 1) }
     }
 
+    @inlinable public static var typeID: UInt64 { 0xf38e1de3041357ae }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.SourceInfo" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xf38e1de3041357ae,
+        packedNode: """
+          UAQE/65XEwTjHY7zAFEYAQH/F6Qj+UyrguYABQIHMQ0aAREdFwAAESWX/2NhcG5wL3NjA2hlbWEuY2FwbnA6Tm9kZS5Tb3VyY2VJ\
+          bgNmb1EEAQH/oh+OiTiQusIAEQE6P01lbWJlclEMAgQAAAQBET0aAAAROAEROAEBARQBARExWgAAETABETABEQIBFAECESlCAABR\
+          JAEBETABA2lkAQkBCf9kb2NDb21tZQADbnQBDAEMf21lbWJlcnMBDhACARD/oh+OiTiQusIAAQ4=
+          """,
+        dependencies: {
+          [
+            Node.SourceInfo.Member.embeddedSchema,
+          ]
+        })
+    }
+
     public enum Member: CapnProto.StructSchema {
-      @inlinable public static var typeID: UInt64 { 0xc2ba9038898e1fa2 }
-      @inlinable public static var typeName: String { "capnp/schema.capnp:Node.SourceInfo.Member" }
       @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 0, pointers: 1) }
 
       /// Reads `Member` in place. It lives no longer than its message.
@@ -590,10 +651,21 @@ public enum Node: CapnProto.StructSchema {
         /// Whether `docComment` is set.
         @inlinable public var hasDocComment: Bool { raw.hasPointer(at: 0) }
       }
+
+      @inlinable public static var typeID: UInt64 { 0xc2ba9038898e1fa2 }
+      @inlinable public static var typeName: String { "capnp/schema.capnp:Node.SourceInfo.Member" }
+      public static var embeddedSchema: CapnProto.EmbeddedSchema {
+        CapnProto.EmbeddedSchema(
+          id: 0xc2ba9038898e1fa2,
+          packedNode: """
+            UAQE/6Ifjok4kLrCABEjAf+uVxME4x2O8wAFAQcxDVIBESEHAAARHTf/Y2FwbnAvc2MEaGVtYS5jYXBucDpOb2RlLlNvdXJjZUlu\
+            Zm8uTWVtYmUBcgAAUQQCBAAABAERDVoAABEMAREMAf9kb2NDb21tZQADbnQBDAEM
+            """)
+      }
     }
   }
 
-  public enum Struct {
+  public enum Struct: CapnProto.DeclaredSchema {
     /// Reads `Struct` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -753,9 +825,29 @@ public enum Node: CapnProto.StructSchema {
       /// Whether `fields` is set.
       @inlinable public var hasFields: Bool { raw.hasPointer(at: 3) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0x9ea0b19b37fb4435 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.struct" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0x9ea0b19b37fb4435,
+        packedNode: """
+          UAQE/zVE+zebsaCeAFEYAQX/F6Qj+UyrguYAFQYHAREN+gABMRFXAf9jYXBucC9zYwJoZW1hLmNhcG5wOk5vZGUuP3N0cnVjdFEc\
+          AgQQBxQBBxGdcgAAEZwBEZwBEQEMFAEIEZVqAAARlAERlAERAg0UAQkRjbIAABGQAhGUARED4BQBChGNQgAAEYgBEYgBEQQPFAEL\
+          EYGSAAARhAERhAERBQgUAQwRfZoAABGAARGAAREGAxQBDRF5OgAAUXQBARGAAf9kYXRhV29yZAAfQ291bnQBBwEH/3BvaW50ZXJD\
+          AA9vdW50AQcBB/9wcmVmZXJyZQFkTGlzdEVuYx9vZGluZwEP/yYZUrp9j5XRAAEPf2lzR3JvdXABAQEB/2Rpc2NyaW1pAW5hbnRD\
+          b3VuAXQBBwEH/2Rpc2NyaW1pAW5hbnRPZmZzA2V0AQgBCD9maWVsZHMBDhACARD/X/RKH6RQrZoAAQ4=
+          """,
+        dependencies: {
+          [
+            ElementSize.embeddedSchema,
+            Field.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum Enum {
+  public enum Enum: CapnProto.DeclaredSchema {
     /// Reads `Enum` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -803,9 +895,25 @@ public enum Node: CapnProto.StructSchema {
       /// Whether `enumerants` is set.
       @inlinable public var hasEnumerants: Bool { raw.hasPointer(at: 3) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xb54ab3364333f598 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.enum" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xb54ab3364333f598,
+        packedNode: """
+          UAQE/5j1M0M2s0q1AFEYAQX/F6Qj+UyrguYAFQYHAREN6gABERE3/2NhcG5wL3NjAmhlbWEuY2FwbnA6Tm9kZS4PZW51bVEEAgQQ\
+          AxQBDhENWgAAUQwBAREYAf9lbnVtZXJhbgADdHMBDhACARD/TZpU3Ot8ipcAAQ4=
+          """,
+        dependencies: {
+          [
+            Enumerant.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum Interface {
+  public enum Interface: CapnProto.DeclaredSchema {
     /// Reads `Interface` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -880,9 +988,27 @@ public enum Node: CapnProto.StructSchema {
       /// Whether `superclasses` is set.
       @inlinable public var hasSuperclasses: Bool { raw.hasPointer(at: 4) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xe82753cff0c2218f }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.interface" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xe82753cff0c2218f,
+        packedNode: """
+          UAQE/48hwvDPUyfoAFEYAQX/F6Qj+UyrguYAFQYHATENEgEAAREVZ/9jYXBucC9zYwNoZW1hLmNhcG5wOk5vZGUuaW50ZXJmYWMB\
+          ZVEIAgQQAxQBDxElQgAAUSABAREsAREBBBQBHxElagAAUSQBAREwAX9tZXRob2RzAQ4QAgEQv4BNMzvizJUBDv9zdXBlcmNsYQAP\
+          c3NlcwEOEAIBEP/416TQniqWqQABDg==
+          """,
+        dependencies: {
+          [
+            Method.embeddedSchema,
+            Superclass.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum Const {
+  public enum Const: CapnProto.DeclaredSchema {
     /// Reads `Const` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -953,9 +1079,26 @@ public enum Node: CapnProto.StructSchema {
       /// Whether `value` is set.
       @inlinable public var hasValue: Bool { raw.hasPointer(at: 4) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xb18aa5ac7a0d9420 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.const" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xb18aa5ac7a0d9420,
+        packedNode: """
+          UAQE/yCUDXqspYqxAFEYAQX/F6Qj+UyrguYAFQYHAREN8gABERFn/2NhcG5wL3NjAmhlbWEuY2FwbnA6Tm9kZS4fY29uc3RRCAIE\
+          EAMUARARJSoAABEgAhEkAREBBBQBEREdMgAAERgCERwBD3R5cGUBEP9gzPnh7Xhz0AABEB92YWx1ZQEQ/5sMsNfS3CPOAAEQ
+          """,
+        dependencies: {
+          [
+            Type_.embeddedSchema,
+            Value.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum AnnotationGroup {
+  public enum AnnotationGroup: CapnProto.DeclaredSchema {
     /// Reads `AnnotationGroup` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -1085,13 +1228,33 @@ public enum Node: CapnProto.StructSchema {
         nonmutating set { raw.storeBool(newValue, atBit: 123) }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xec1619d4400a0290 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Node.annotation" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xec1619d4400a0290,
+        packedNode: """
+          UAQE/5ACCkDUGRbsAFEYAQX/F6Qj+UyrguYAFQYHATENGgEAATEVdwL/Y2FwbnAvc2MDaGVtYS5jYXBucDpOb2RlLmFubm90YXRp\
+          A29uUTQCBBADFAESEy0BKgAAEygBAhMsAQERAXAUARMTJQFiAAATJAEBEyQBARECcRQBFBMdAWoAABMcAQETHAEBEQNyFAEVExUB\
+          YgAAExQBARMUAQERBHMUARYTDQGKAAATEAEBExABAREFdBQBFxMJAXIAABMIAQETCAEBEQZ1FAEYEwEBagAAEgEBEgEBEQd2FAEZ\
+          EflqAAAR+AER+AERCHcUARoR8WoAABHwARHwAREJeBQBGxHpigAAEewBEewBEQp5FAEcEeVyAAAR5AER5AERC3oUAR0R3WoAABHc\
+          ARHcAREMexQBHhHVkgAAEdgBEdgBD3R5cGUBEP9gzPnh7Xhz0AABEP90YXJnZXRzRgAHaWxlAQEBAf90YXJnZXRzQwAPb25zdAEB\
+          AQH/dGFyZ2V0c0UAB251bQEBAQH/dGFyZ2V0c0UBbnVtZXJhbnQAAAEBAQH/dGFyZ2V0c1MAH3RydWN0AQEBAf90YXJnZXRzRgAP\
+          aWVsZAEBAQH/dGFyZ2V0c1UAD25pb24BAQEB/3RhcmdldHNHAA9yb3VwAQEBAf90YXJnZXRzSQFudGVyZmFjZQAAAQEBAf90YXJn\
+          ZXRzTQAfZXRob2QBAQEB/3RhcmdldHNQAA9hcmFtAQEBAf90YXJnZXRzQQFubm90YXRpbwFuAQEBAQ==
+          """,
+        dependencies: {
+          [
+            Type_.embeddedSchema,
+          ]
+        })
+    }
   }
 }
 
 /// Schema for a field of a struct.
 public enum Field: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0x9aad50a41f4af45f }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Field" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 3, pointers: 4) }
 
   /// Reads `Field` in place. It lives no longer than its message.
@@ -1292,9 +1455,32 @@ public enum Field: CapnProto.StructSchema {
     }
   }
 
+  @inlinable public static var typeID: UInt64 { 0x9aad50a41f4af45f }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Field" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0x9aad50a41f4af45f,
+      packedNode: """
+        UAUE/1/0Sh+kUK2aAFETAQP/2XJMYgnFP6kARQQHAgEEEQ3KERkXAAAxJY8B/2NhcG5wL3NjAmhlbWEuY2FwbnA6RmllbGQAAFEE\
+        AQH/Esf+fL5MsZcAEQF6/25vRGlzY3JpAD9taW5hbnRRHAMEAAAEAQAAEbUqAAARsAERsAEBARQBAQAAEaVSAAARpAERpAERAgEU\
+        AQIAABGZYgAAUZgBARGkAREDARQBAwEBEZmSAAARnAERnAENBP//AQH/b3S0a0cFI8QAEZEqAAINBf7/AQH/ER3baNvN/MoAEXky\
+        AAIBBgEB/+YLh4fC1ZC7ABFhQgACD25hbWUBDAEM/2NvZGVPcmRlAAFyAQcBB/9hbm5vdGF0aQAHb25zAQ4QAgEQ/0J1JasNlcjx\
+        AAEO/2Rpc2NyaW1pAW5hbnRWYWx1AWUBBw0H//8Pc2xvdB9ncm91cH9vcmRpbmFs
+        """,
+      dependencies: {
+        [
+          Annotation.embeddedSchema,
+          Field.Slot.embeddedSchema,
+          Field.Group.embeddedSchema,
+          Field.Ordinal.embeddedSchema,
+          embeddedSchema_97b14cbe7cfec712,
+        ]
+      })
+  }
+
   @inlinable public static var noDiscriminant: UInt16 { 65535 }
 
-  public enum Ordinal {
+  public enum Ordinal: CapnProto.DeclaredSchema {
     /// Reads `Ordinal` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -1389,10 +1575,22 @@ public enum Field: CapnProto.StructSchema {
         }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xbb90d5c287870be6 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Field.ordinal" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xbb90d5c287870be6,
+        packedNode: """
+          UAUE/+YLh4fC1ZC7AFEZAQP/X/RKH6RQrZoAVQQHAQIBBTENCgEAAREVZ/9jYXBucC9zYwNoZW1hLmNhcG5wOkZpZWxkLm9yZGlu\
+          YWwAAFEIAgQM//8UAQgRJUoAAA/8////D/z///8dAf7/BhQBCREVSgAAERQBERQB/2ltcGxpY2l0AAAA/2V4cGxpY2l0AAAAAQcB\
+          Bw==
+          """)
+    }
   }
 
   /// A regular, non-group, non-fixed-list field.
-  public enum Slot {
+  public enum Slot: CapnProto.DeclaredSchema {
     /// Reads `Slot` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -1491,10 +1689,29 @@ public enum Field: CapnProto.StructSchema {
         nonmutating set { raw.storeBool(newValue, atBit: 128) }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xc42305476bb4746f }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Field.slot" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xc42305476bb4746f,
+        packedNode: """
+          UAQE/290tGtHBSPEAFEZAQP/X/RKH6RQrZoAFQQHAREN8gABERHH/2NhcG5wL3NjAmhlbWEuY2FwbnA6RmllbGQfLnNsb3RREAIE\
+          EAEUAQQRVToAABFQARFQAREBAhQBBRFJKgAAEUQCEUgBEQIDFAEGEUFqAAARQAIRRAERA4AUAQoRPZoAABFAARFAAT9vZmZzZXQB\
+          CAEID3R5cGUBEP9gzPnh7Xhz0AABEP9kZWZhdWx0VgAPYWx1ZQEQ/5sMsNfS3CPOAAEQ/2hhZEV4cGxpAWNpdERlZmF1A2x0AQEB\
+          AQ==
+          """,
+        dependencies: {
+          [
+            Type_.embeddedSchema,
+            Value.embeddedSchema,
+          ]
+        })
+    }
   }
 
   /// A group.
-  public enum Group {
+  public enum Group: CapnProto.DeclaredSchema {
     /// Reads `Group` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -1524,13 +1741,22 @@ public enum Field: CapnProto.StructSchema {
         nonmutating set { raw.store(newValue, at: 2) }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xcafccddb68db1d11 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Field.group" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xcafccddb68db1d11,
+        packedNode: """
+          UAQE/xEd22jbzfzKAFEZAQP/X/RKH6RQrZoAFQQHAREN+gABERE3/2NhcG5wL3NjAmhlbWEuY2FwbnA6RmllbGQ/Lmdyb3VwUQQC\
+          BBACFAEHEQ06AAARCAERCAE/dHlwZUlkAQkBCQ==
+          """)
+    }
   }
 }
 
 /// Schema for member of an enum.
 public enum Enumerant: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0x978a7cebdc549a4d }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Enumerant" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 2) }
 
   /// Reads `Enumerant` in place. It lives no longer than its message.
@@ -1602,11 +1828,26 @@ public enum Enumerant: CapnProto.StructSchema {
     /// Whether `annotations` is set.
     @inlinable public var hasAnnotations: Bool { raw.hasPointer(at: 1) }
   }
+
+  @inlinable public static var typeID: UInt64 { 0x978a7cebdc549a4d }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Enumerant" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0x978a7cebdc549a4d,
+      packedNode: """
+        UAQE/02aVNzrfIqXAFETAQH/2XJMYgnFP6kABQIHEQ3qERkHAAARFZf/Y2FwbnAvc2MCaGVtYS5jYXBucDpFbnVtZQ9yYW50AABR\
+        DAIEAAAEARE9KgAAETgBETgBAQEUAQERMVIAABEwAREwARECARQBAhEpYgAAUSgBARE0AQ9uYW1lAQwBDP9jb2RlT3JkZQABcgEH\
+        AQf/YW5ub3RhdGkAB29ucwEOEAIBEP9CdSWrDZXI8QABDg==
+        """,
+      dependencies: {
+        [
+          Annotation.embeddedSchema,
+        ]
+      })
+  }
 }
 
 public enum Superclass: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xa9962a9ed0a4d7f8 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Superclass" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 1) }
 
   /// Reads `Superclass` in place. It lives no longer than its message.
@@ -1661,12 +1902,26 @@ public enum Superclass: CapnProto.StructSchema {
     /// Whether `brand` is set.
     @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
   }
+
+  @inlinable public static var typeID: UInt64 { 0xa9962a9ed0a4d7f8 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Superclass" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xa9962a9ed0a4d7f8,
+      packedNode: """
+        UAQE//jXpNCeKpapAFETAQH/2XJMYgnFP6kABQEHEQ3yERkHAAARFWf/Y2FwbnAvc2MCaGVtYS5jYXBucDpTdXBlch9jbGFzcwAA\
+        UQgCBAAABAERJRoAABEgAREgAQEBFAEBERkyAAARFAIRGAEDaWQBCQEJH2JyYW5kARD/K0JlYPBVNJAAARA=
+        """,
+      dependencies: {
+        [
+          Brand.embeddedSchema,
+        ]
+      })
+  }
 }
 
 /// Schema for method of an interface.
 public enum Method: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0x9500cce23b334d80 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Method" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 3, pointers: 5) }
 
   /// Reads `Method` in place. It lives no longer than its message.
@@ -1851,12 +2106,32 @@ public enum Method: CapnProto.StructSchema {
     /// Whether `annotations` is set.
     @inlinable public var hasAnnotations: Bool { raw.hasPointer(at: 1) }
   }
+
+  @inlinable public static var typeID: UInt64 { 0x9500cce23b334d80 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Method" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0x9500cce23b334d80,
+      packedNode: """
+        UAQEv4BNMzvizJVREwED/9lyTGIJxT+pAAUFBxEN0hEZBwAAMRWHAf9jYXBucC9zYwJoZW1hLmNhcG5wOk1ldGhvAWQAAFEgAgQA\
+        AAQBEbUqAAARsAERsAEBARQBARGpUgAAEagBEagBEQMBFAECEaGCAAARoAERoAERBQIUAQMRmYoAABGcARGcAREHARQBBBGVYgAA\
+        UZQBARGgAREEAhQBBRGZWgAAEZgCEZwBEQYDFAEGEZViAAARlAIRmAERAgQUAQcRkZoAAFGUAQERoAEPbmFtZQEMAQz/Y29kZU9y\
+        ZGUAAXIBBwEH/3BhcmFtU3RyAXVjdFR5cGUAAQkBCf9yZXN1bHRTdAFydWN0VHlwZQAAAQkBCf9hbm5vdGF0aQAHb25zAQ4QAgEQ\
+        /0J1JasNlcjxAAEO/3BhcmFtQnJhAANuZAEQ/ytCZWDwVTSQAAEQ/3Jlc3VsdEJyAAdhbmQBEP8rQmVg8FU0kAABEP9pbXBsaWNp\
+        dAFQYXJhbWV0ZQNycwEOEAIBEP+xow/xzBtSuQABDg==
+        """,
+      dependencies: {
+        [
+          Annotation.embeddedSchema,
+          Brand.embeddedSchema,
+          Node.Parameter.embeddedSchema,
+        ]
+      })
+  }
 }
 
 /// Represents a type expression.
 public enum Type_: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xd07378ede1f9cc60 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Type" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 3, pointers: 1) }
 
   /// Reads `Type_` in place. It lives no longer than its message.
@@ -2129,7 +2404,34 @@ public enum Type_: CapnProto.StructSchema {
     }
   }
 
-  public enum List {
+  @inlinable public static var typeID: UInt64 { 0xd07378ede1f9cc60 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Type" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xd07378ede1f9cc60,
+      packedNode: """
+        UAQE/2DM+eHteHPQAFETAQP/2XJMYgnFP6kARQEHExENwhEVBwAAMREvBP9jYXBucC9zYwJoZW1hLmNhcG5wOlR5cGUAAABRTAME\
+        DP//BAEAABMFAioAAA/8////D/z///8NAf7/FAEBAAAT7QEqAAAP/P///w/8////DQL9/xQBAgAAE9UBKgAAD/z///8P/P///w0D\
+        /P8UAQMAABO9ATIAAA/8////D/z///8NBPv/FAEEAAATpQEyAAAP/P///w/8////DQX6/xQBBQAAE40BMgAAD/z///8P/P///w0G\
+        +f8UAQYAABN1ATIAAA/8////D/z///8NB/j/FAEHAAATXQE6AAAP/P///w/8////DQj3/xQBCAAAE0UBOgAAD/z///8P/P///w0J\
+        9v8UAQkAABMtAToAAA/8////D/z///8NCvX/FAEKAAATFQFCAAAP/P///w/8////DQv0/xQBCwAAEf1CAAAP/P///w/8////DQzz\
+        /xQBDAAAEeUqAAAP/P///w/8////DQ3y/xQBDQAAEc0qAAAP/P///w/8////DQ7x/wEB/5fqYAolOeeHABG1KgACDQ/w/wEB/6mH\
+        fxpxeA6eABGdKgACDRDv/wEB/9PGTO9gbzqsABGFOgACDRHu/wEB/78M+/dpyovtABFtUgACDRLt/wEB//FJPqLoP1fCABFZWgAC\
+        D3ZvaWQPYm9vbA9pbnQ4H2ludDE2H2ludDMyH2ludDY0H3VpbnQ4P3VpbnQxNj91aW50MzI/dWludDY0f2Zsb2F0MzJ/ZmxvYXQ2\
+        NA90ZXh0D2RhdGEPbGlzdA9lbnVtP3N0cnVjdP9pbnRlcmZhYwABZf9hbnlQb2ludAADZXI=
+        """,
+      dependencies: {
+        [
+          Type_.List.embeddedSchema,
+          Type_.Enum.embeddedSchema,
+          Type_.Struct.embeddedSchema,
+          Type_.Interface.embeddedSchema,
+          Type_.AnyPointer.embeddedSchema,
+        ]
+      })
+  }
+
+  public enum List: CapnProto.DeclaredSchema {
     /// Reads `List` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -2175,9 +2477,20 @@ public enum Type_: CapnProto.StructSchema {
       /// Whether `elementType` is set.
       @inlinable public var hasElementType: Bool { raw.hasPointer(at: 0) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0x87e739250a60ea97 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Type.list" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0x87e739250a60ea97,
+        packedNode: """
+          UAQE/5fqYAolOeeHAFEYAQP/YMz54e14c9AAFQEHAREN6gABERE3/2NhcG5wL3NjAmhlbWEuY2FwbnA6VHlwZS4PbGlzdFEEAgQA\
+          ABQBDhENYgAAEQwCERAB/2VsZW1lbnRUAAd5cGUBEP9gzPnh7Xhz0AABEA==
+          """)
+    }
   }
 
-  public enum Enum {
+  public enum Enum: CapnProto.DeclaredSchema {
     /// Reads `Enum` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -2230,9 +2543,25 @@ public enum Type_: CapnProto.StructSchema {
       /// Whether `brand` is set.
       @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0x9e0e78711a7f87a9 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Type.enum" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0x9e0e78711a7f87a9,
+        packedNode: """
+          UAQE/6mHfxpxeA6eAFEYAQP/YMz54e14c9AAFQEHAREN6gABERFn/2NhcG5wL3NjAmhlbWEuY2FwbnA6VHlwZS4PZW51bVEIAgQQ\
+          ARQBDxElOgAAESABESABAQEUARURGTIAABEUAhEYAT90eXBlSWQBCQEJH2JyYW5kARD/K0JlYPBVNJAAARA=
+          """,
+        dependencies: {
+          [
+            Brand.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum Struct {
+  public enum Struct: CapnProto.DeclaredSchema {
     /// Reads `Struct` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -2285,9 +2614,25 @@ public enum Type_: CapnProto.StructSchema {
       /// Whether `brand` is set.
       @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xac3a6f60ef4cc6d3 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Type.struct" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xac3a6f60ef4cc6d3,
+        packedNode: """
+          UAQE/9PGTO9gbzqsAFEYAQP/YMz54e14c9AAFQEHAREN+gABERFn/2NhcG5wL3NjAmhlbWEuY2FwbnA6VHlwZS4/c3RydWN0UQgC\
+          BBABFAEQESU6AAARIAERIAEBARQBFhEZMgAAERQCERgBP3R5cGVJZAEJAQkfYnJhbmQBEP8rQmVg8FU0kAABEA==
+          """,
+        dependencies: {
+          [
+            Brand.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum Interface {
+  public enum Interface: CapnProto.DeclaredSchema {
     /// Reads `Interface` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -2340,9 +2685,25 @@ public enum Type_: CapnProto.StructSchema {
       /// Whether `brand` is set.
       @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xed8bca69f7fb0cbf }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Type.interface" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xed8bca69f7fb0cbf,
+        packedNode: """
+          UAQE/78M+/dpyovtAFEYAQP/YMz54e14c9AAFQEHATENEgEAAREVZ/9jYXBucC9zYwNoZW1hLmNhcG5wOlR5cGUuaW50ZXJmYWMB\
+          ZVEIAgQQARQBERElOgAAESABESABAQEUARcRGTIAABEUAhEYAT90eXBlSWQBCQEJH2JyYW5kARD/K0JlYPBVNJAAARA=
+          """,
+        dependencies: {
+          [
+            Brand.embeddedSchema,
+          ]
+        })
+    }
   }
 
-  public enum AnyPointer {
+  public enum AnyPointer: CapnProto.DeclaredSchema {
     /// Reads `AnyPointer` in place. It lives no longer than its message.
     public struct Reader: CapnProto.StructReader, ~Escapable {
       public let raw: CapnProto.RawStructReader
@@ -2505,12 +2866,31 @@ public enum Type_: CapnProto.StructSchema {
       }
     }
 
+    @inlinable public static var typeID: UInt64 { 0xc2573fe8a23e49f1 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Type.anyPointer" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xc2573fe8a23e49f1,
+        packedNode: """
+          UAUE//FJPqLoP1fCAFEYAQP/YMz54e14c9AAVQEHAQMBBDENGgEAAREVZ/9jYXBucC9zYwNoZW1hLmNhcG5wOlR5cGUuYW55UG9p\
+          bnQDZXJRDAMBDP//AQH/VjZZ/nlfO44AESFyDQH+/wEB/4VKYfQk99GdABEZUg0C/f8BAf904lYMEsnvugAREcL/dW5jb25zdHIA\
+          H2FpbmVk/3BhcmFtZXRlAAFy/2ltcGxpY2l0Ak1ldGhvZFBhcmFtZXRlcgA=
+          """,
+        dependencies: {
+          [
+            Type_.AnyPointer.Unconstrained.embeddedSchema,
+            Type_.AnyPointer.Parameter.embeddedSchema,
+            Type_.AnyPointer.ImplicitMethodParameter.embeddedSchema,
+          ]
+        })
+    }
+
     /// A regular AnyPointer.
     ///
     /// The name "unconstrained" means as opposed to constraining it to match a type parameter.
     /// In retrospect this name is probably a poor choice given that it may still be constrained
     /// to be a struct, list, or capability.
-    public enum Unconstrained {
+    public enum Unconstrained: CapnProto.DeclaredSchema {
       /// Reads `Unconstrained` in place. It lives no longer than its message.
       public struct Reader: CapnProto.StructReader, ~Escapable {
         public let raw: CapnProto.RawStructReader
@@ -2597,10 +2977,22 @@ public enum Type_: CapnProto.StructSchema {
           }
         }
       }
+
+      @inlinable public static var typeID: UInt64 { 0x8e3b5f79fe593656 }
+      @inlinable public static var typeName: String { "capnp/schema.capnp:Type.anyPointer.unconstrained" }
+      public static var embeddedSchema: CapnProto.EmbeddedSchema {
+        CapnProto.EmbeddedSchema(
+          id: 0x8e3b5f79fe593656,
+          packedNode: """
+            UAUE/1Y2Wf55XzuOAFEjAQP/8Uk+oug/V8IAVQEHAQQBBTENigEAAREdx/9jYXBucC9zYwVoZW1hLmNhcG5wOlR5cGUuYW55UG9p\
+            bnRlci51bmNvbnN0cmFpbmVkAABREAIEDP//FAESEVVCAAAP/P///w/8////DQH+/xQBGRFBOgAAD/z///8P/P///w0C/f8UARoR\
+            LSoAAA/8////D/z///8NA/z/FAEbERlaAAAP/P///w/8////f2FueUtpbmQ/c3RydWN0D2xpc3T/Y2FwYWJpbGkAA3R5
+            """)
+      }
     }
 
     /// This is actually a reference to a type parameter defined within this scope.
-    public enum Parameter {
+    public enum Parameter: CapnProto.DeclaredSchema {
       /// Reads `Parameter` in place. It lives no longer than its message.
       public struct Reader: CapnProto.StructReader, ~Escapable {
         public let raw: CapnProto.RawStructReader
@@ -2641,11 +3033,23 @@ public enum Type_: CapnProto.StructSchema {
           nonmutating set { raw.store(newValue, at: 5) }
         }
       }
+
+      @inlinable public static var typeID: UInt64 { 0x9dd1f724f4614a85 }
+      @inlinable public static var typeName: String { "capnp/schema.capnp:Type.anyPointer.parameter" }
+      public static var embeddedSchema: CapnProto.EmbeddedSchema {
+        CapnProto.EmbeddedSchema(
+          id: 0x9dd1f724f4614a85,
+          packedNode: """
+            UAQE/4VKYfQk99GdAFEjAQP/8Uk+oug/V8IAFQEHATENagEAAREZZ/9jYXBucC9zYwRoZW1hLmNhcG5wOlR5cGUuYW55UG9pbnRl\
+            ci5wYXJhbQ9ldGVyUQgCBBACFAETESVCAAARIAERIAERAQUUARQRGXoAABEYAREYAX9zY29wZUlkAQkBCf9wYXJhbWV0ZQA/cklu\
+            ZGV4AQcBBw==
+            """)
+      }
     }
 
     /// This is actually a reference to an implicit (generic) parameter of a method. The only
     /// legal context for this type to appear is inside Method.paramBrand or Method.resultBrand.
-    public enum ImplicitMethodParameter {
+    public enum ImplicitMethodParameter: CapnProto.DeclaredSchema {
       /// Reads `ImplicitMethodParameter` in place. It lives no longer than its message.
       public struct Reader: CapnProto.StructReader, ~Escapable {
         public let raw: CapnProto.RawStructReader
@@ -2673,6 +3077,17 @@ public enum Type_: CapnProto.StructSchema {
           nonmutating set { raw.store(newValue, at: 5) }
         }
       }
+
+      @inlinable public static var typeID: UInt64 { 0xbaefc9120c56e274 }
+      @inlinable public static var typeName: String { "capnp/schema.capnp:Type.anyPointer.implicitMethodParameter" }
+      public static var embeddedSchema: CapnProto.EmbeddedSchema {
+        CapnProto.EmbeddedSchema(
+          id: 0xbaefc9120c56e274,
+          packedNode: """
+            UAQE/3TiVgwSye+6AFEjAQP/8Uk+oug/V8IAFQEHATEN2gEAAREhN/9jYXBucC9zYwZoZW1hLmNhcG5wOlR5cGUuYW55UG9pbnRl\
+            ci5pbXBsaWNpdE1ldGhvZFBhcmFtZXQDZXJRBAIEEAUUARgRDXoAABEMAREMAf9wYXJhbWV0ZQA/ckluZGV4AQcBBw==
+            """)
+      }
     }
   }
 }
@@ -2680,8 +3095,6 @@ public enum Type_: CapnProto.StructSchema {
 /// Specifies bindings for parameters of generics. Since these bindings turn a generic into a
 /// non-generic, we call it the "brand".
 public enum Brand: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0x903455f06065422b }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Brand" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 0, pointers: 1) }
 
   /// Reads `Brand` in place. It lives no longer than its message.
@@ -2736,9 +3149,25 @@ public enum Brand: CapnProto.StructSchema {
     @inlinable public var hasScopes: Bool { raw.hasPointer(at: 0) }
   }
 
+  @inlinable public static var typeID: UInt64 { 0x903455f06065422b }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Brand" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0x903455f06065422b,
+      packedNode: """
+        UAQE/ytCZWDwVTSQABETAf/ZckxiCcU/qQAFAQcRDcoRGScAABEtN/9jYXBucC9zYwJoZW1hLmNhcG5wOkJyYW5kAABRCAEB/8lr\
+        Y6mFNNerABEJMv/8556WFs1jyAARBUIfU2NvcGV/QmluZGluZ1EEAgQAAAQBEQ06AABRCAEBERQBP3Njb3BlcwEOEAIBEP/Ja2Op\
+        hTTXqwABDg==
+        """,
+      dependencies: {
+        [
+          Brand.Scope.embeddedSchema,
+          Brand.Binding.embeddedSchema,
+        ]
+      })
+  }
+
   public enum Scope: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xabd73485a9636bc9 }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:Brand.Scope" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 2, pointers: 1) }
 
     /// Reads `Scope` in place. It lives no longer than its message.
@@ -2892,11 +3321,26 @@ public enum Brand: CapnProto.StructSchema {
         }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xabd73485a9636bc9 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Brand.Scope" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xabd73485a9636bc9,
+        packedNode: """
+          UAUE/8lrY6mFNNerAFEZAQL/K0JlYPBVNJAARQEHAgEEEQ36ERkHAAARFZf/Y2FwbnAvc2MCaGVtYS5jYXBucDpCcmFuZD8uU2Nv\
+          cGUAAFEMAgQAAAQBET1CAAAROAEROAENAf//FAEBETEqAABRLAEBETgBDQL+/xQBAhExQgAAD/z///8P/P///39zY29wZUlkAQkB\
+          CQ9iaW5kAQ4QAgEQ//znnpYWzWPIAAEOf2luaGVyaXQ=
+          """,
+        dependencies: {
+          [
+            Brand.Binding.embeddedSchema,
+          ]
+        })
+    }
   }
 
   public enum Binding: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xc863cd16969ee7fc }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:Brand.Binding" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 1) }
 
     /// Reads `Binding` in place. It lives no longer than its message.
@@ -2992,13 +3436,27 @@ public enum Brand: CapnProto.StructSchema {
         }
       }
     }
+
+    @inlinable public static var typeID: UInt64 { 0xc863cd16969ee7fc }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:Brand.Binding" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xc863cd16969ee7fc,
+        packedNode: """
+          UAQE//znnpYWzWPIAFEZAQH/K0JlYPBVNJAARQEHAjENCgERHQcAABEZZ/9jYXBucC9zYwNoZW1hLmNhcG5wOkJyYW5kLkJpbmRp\
+          bmcAAVEIAgQM//8EARElQgAAD/z///8P/P///w0B/v8UAQERESoAABEMAhEQAX91bmJvdW5kD3R5cGUBEP9gzPnh7Xhz0AABEA==
+          """,
+        dependencies: {
+          [
+            Type_.embeddedSchema,
+          ]
+        })
+    }
   }
 }
 
 /// Represents a value, e.g. a field default value, constant value, or annotation value.
 public enum Value: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xce23dcd2d7b00c9b }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Value" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 2, pointers: 1) }
 
   /// Reads `Value` in place. It lives no longer than its message.
@@ -3528,13 +3986,29 @@ public enum Value: CapnProto.StructSchema {
       }
     }
   }
+
+  @inlinable public static var typeID: UInt64 { 0xce23dcd2d7b00c9b }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Value" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xce23dcd2d7b00c9b,
+      packedNode: """
+        UAQE/5sMsNfS3CPOAFETAQL/2XJMYgnFP6kARQEHExENyhEZBwAAMRWXA/9jYXBucC9zYwJoZW1hLmNhcG5wOlZhbHVlAAFRTAIE\
+        DP//BAETvQEqAAAP/P///w/8////HQH+/xAUAQETqQEqAAATpAEBE6QBAR0C/f8CFAECE50BKgAAE5gBAROYAQEdA/z/ARQBAxOR\
+        ATIAABOMAQETjAEBHQT7/wEUAQQThQEyAAATgAEBE4ABAR0F+v8BFAEFE3kBMgAAE3QBARN0AQEdBvn/AhQBBhNtATIAABNoAQET\
+        aAEBHQf4/wEUAQcTYQE6AAATXAEBE1wBAR0I9/8BFAEIE1UBOgAAE1ABARNQAQEdCfb/ARQBCRNJAToAABNEAQETRAEBHQr1/wEU\
+        AQoTPQFCAAATOAEBEzgBAR0L9P8BFAELEzEBQgAAEywBARMsAQENDPP/FAEMEyUBKgAAEyABARMgAQENDfL/FAENExkBKgAAExQB\
+        ARMUAQENDvH/FAEOEw0BKgAAEwgBARMIAQEdD/D/ARQBDxMBASoAABH8ARH8AQ0Q7/8UARAR9ToAABHwARHwAQ0R7v8UARER6VIA\
+        AA/8////D/z///8NEu3/FAESEdlaAAAR2AER2AEPdm9pZA9ib29sAQEBAQ9pbnQ4AQIBAh9pbnQxNgEDAQMfaW50MzIBBAEEH2lu\
+        dDY0AQUBBR91aW50OAEGAQY/dWludDE2AQcBBz91aW50MzIBCAEIP3VpbnQ2NAEJAQl/ZmxvYXQzMgEKAQp/ZmxvYXQ2NAELAQsP\
+        dGV4dAEMAQwPZGF0YQENAQ0PbGlzdAESARIPZW51bQEHAQc/c3RydWN0ARIBEv9pbnRlcmZhYwABZf9hbnlQb2ludAADZXIBEgES
+        """)
+  }
 }
 
 /// Describes an annotation applied to a declaration.  Note AnnotationNode describes the
 /// annotation's declaration, while this describes a use of the annotation.
 public enum Annotation: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xf1c8950dab257542 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:Annotation" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 2) }
 
   /// Reads `Annotation` in place. It lives no longer than its message.
@@ -3622,6 +4096,24 @@ public enum Annotation: CapnProto.StructSchema {
     /// Whether `value` is set.
     @inlinable public var hasValue: Bool { raw.hasPointer(at: 0) }
   }
+
+  @inlinable public static var typeID: UInt64 { 0xf1c8950dab257542 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:Annotation" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xf1c8950dab257542,
+      packedNode: """
+        UAQE/0J1JasNlcjxAFETAQH/2XJMYgnFP6kABQIHEQ3yERkHAAARFZf/Y2FwbnAvc2MCaGVtYS5jYXBucDpBbm5vdB9hdGlvbgAA\
+        UQwCBAAABAERPRoAABE4ARE4AQECFAEBETEyAAARLAIRMAERAQEUAQIRKTIAABEkAhEoAQNpZAEJAQkfdmFsdWUBEP+bDLDX0twj\
+        zgABEB9icmFuZAEQ/ytCZWDwVTSQAAEQ
+        """,
+      dependencies: {
+        [
+          Value.embeddedSchema,
+          Brand.embeddedSchema,
+        ]
+      })
+  }
 }
 
 /// Possible element sizes for encoded lists.  These correspond exactly to the possible values of
@@ -3638,9 +4130,6 @@ public enum ElementSize: CapnProto.EnumElement, Hashable {
   case inlineComposite
   /// A value that this schema has no name for.
   case unknown(UInt16)
-
-  @inlinable public static var typeID: UInt64 { 0xd1958f7dba521926 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:ElementSize" }
 
   @inlinable public init(rawValue: UInt16) {
     self = switch rawValue {
@@ -3669,11 +4158,21 @@ public enum ElementSize: CapnProto.EnumElement, Hashable {
     case .unknown(let rawValue): rawValue
     }
   }
+
+  @inlinable public static var typeID: UInt64 { 0xd1958f7dba521926 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:ElementSize" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xd1958f7dba521926,
+      packedNode: """
+        UAME/yYZUrp9j5XRABETAv/ZckxiCcU/qQARDfoRGQcAABEVh/9jYXBucC9zYwJoZW1hLmNhcG5wOkVsZW1lP250U2l6ZQAAUSAB\
+        AQAAETkyAQERNSIBAhExKgEDES1KAQQRLVIBBREtWgEGES1CAQcRKYIfZW1wdHkHYml0D2J5dGX/dHdvQnl0ZXMAAAD/Zm91ckJ5\
+        dGUAAXP/ZWlnaHRCeXQAA2Vzf3BvaW50ZXL/aW5saW5lQ28BbXBvc2l0ZQA=
+        """)
+  }
 }
 
 public enum CapnpVersion: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xd85d305b7d839963 }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:CapnpVersion" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 0) }
 
   /// Reads `CapnpVersion` in place. It lives no longer than its message.
@@ -3717,11 +4216,21 @@ public enum CapnpVersion: CapnProto.StructSchema {
       nonmutating set { raw.store(newValue, at: 3) }
     }
   }
+
+  @inlinable public static var typeID: UInt64 { 0xd85d305b7d839963 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:CapnpVersion" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xd85d305b7d839963,
+      packedNode: """
+        UAQE/2OZg31bMF3YAFETAQH/2XJMYgnFP6kABAcxDQIBERkHAAARFZf/Y2FwbnAvc2MDaGVtYS5jYXBucDpDYXBucFZlcnNpb24A\
+        AABRDAIEAAAEARE9MgAAETgBETgBEQECFAEBETEyAAARLAERLAERAgMUAQIRJTIAABEgAREgAR9tYWpvcgEHAQcfbWlub3IBBgEG\
+        H21pY3JvAQYBBg==
+        """)
+  }
 }
 
 public enum CodeGeneratorRequest: CapnProto.StructSchema {
-  @inlinable public static var typeID: UInt64 { 0xbfc546f6210ad7ce }
-  @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest" }
   @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 0, pointers: 4) }
 
   /// Reads `CodeGeneratorRequest` in place. It lives no longer than its message.
@@ -3867,9 +4376,29 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     @inlinable public var hasRequestedFiles: Bool { raw.hasPointer(at: 1) }
   }
 
+  @inlinable public static var typeID: UInt64 { 0xbfc546f6210ad7ce }
+  @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xbfc546f6210ad7ce,
+      packedNode: """
+        UAQE/87XCiH2RsW/ABETAf/ZckxiCcU/qQAFBAcxDUIBER0XAAARKcf/Y2FwbnAvc2MEaGVtYS5jYXBucDpDb2RlR2VuZXJhdG9y\
+        UmVxdWVzdABRBAEB/WKBLrAO6s8RAXL/UmVxdWVzdGUAH2RGaWxlURACBAEBBAERVTIAAFFQAQERXAERAwEUAQERVXoAAFFUAQER\
+        YAEQAhQBAhFZagAAEVgCEVwBEQIDFAEDEVVaAABRVAEBEWABH25vZGVzAQ4QAgEQ/xekI/lMq4LmAAEO/3JlcXVlc3RlAD9kRmls\
+        ZXMBDhACARD9YoEusA7qzwEO/2NhcG5wVmVyAA9zaW9uARD/Y5mDfVswXdgAARD/c291cmNlSW4AA2ZvAQ4QAgEQ/65XEwTjHY7z\
+        AAEO
+        """,
+      dependencies: {
+        [
+          Node.embeddedSchema,
+          CodeGeneratorRequest.RequestedFile.embeddedSchema,
+          CapnpVersion.embeddedSchema,
+          Node.SourceInfo.embeddedSchema,
+        ]
+      })
+  }
+
   public enum RequestedFile: CapnProto.StructSchema {
-    @inlinable public static var typeID: UInt64 { 0xcfea0eb02e810062 }
-    @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest.RequestedFile" }
     @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 2) }
 
     /// Reads `RequestedFile` in place. It lives no longer than its message.
@@ -3946,9 +4475,24 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       @inlinable public var hasImports: Bool { raw.hasPointer(at: 1) }
     }
 
+    @inlinable public static var typeID: UInt64 { 0xcfea0eb02e810062 }
+    @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest.RequestedFile" }
+    public static var embeddedSchema: CapnProto.EmbeddedSchema {
+      CapnProto.EmbeddedSchema(
+        id: 0xcfea0eb02e810062,
+        packedNode: """
+          UAQE/WKBLrAO6s9RKAEB/87XCiH2RsW/AAUCBzENsgERJRcAABEtl/9jYXBucC9zYwVoZW1hLmNhcG5wOkNvZGVHZW5lcmF0b3JS\
+          ZXF1ZXN0LlJlcXVlc3RlH2RGaWxlUQQBAf/lVyMSk0FQrgARATo/SW1wb3J0UQwCBAAABAERPRoAABE4ARE4AQEBFAEBETFKAAAR\
+          MAERMAERAgEUAQIRKUIAAFEkAQERMAEDaWQBCQEJ/2ZpbGVuYW1lAAAAAQwBDH9pbXBvcnRzAQ4QAgEQ/+VXIxKTQVCuAAEO
+          """,
+        dependencies: {
+          [
+            CodeGeneratorRequest.RequestedFile.Import.embeddedSchema,
+          ]
+        })
+    }
+
     public enum Import: CapnProto.StructSchema {
-      @inlinable public static var typeID: UInt64 { 0xae504193122357e5 }
-      @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest.RequestedFile.Import" }
       @inlinable public static var size: CapnProto.StructSize { CapnProto.StructSize(dataWords: 1, pointers: 1) }
 
       /// Reads `Import` in place. It lives no longer than its message.
@@ -4005,6 +4549,69 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
         /// Whether `name` is set.
         @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
       }
+
+      @inlinable public static var typeID: UInt64 { 0xae504193122357e5 }
+      @inlinable public static var typeName: String { "capnp/schema.capnp:CodeGeneratorRequest.RequestedFile.Import" }
+      public static var embeddedSchema: CapnProto.EmbeddedSchema {
+        CapnProto.EmbeddedSchema(
+          id: 0xae504193122357e5,
+          packedNode: """
+            UAQE/+VXIxKTQVCuAFE2AQH9YoEusA7qzwUBBzEN6gERKQcAABElZ/9jYXBucC9zYwZoZW1hLmNhcG5wOkNvZGVHZW5lcmF0b3JS\
+            ZXF1ZXN0LlJlcXVlc3RlZEZpbGUuSW0PcG9ydAAAUQgCBAAABAERJRoAABEgAREgAQEBFAEBERkqAAARFAERFAEDaWQBCQEJD25h\
+            bWUBDAEM
+            """)
+      }
     }
   }
+}
+
+/// The schema file as a whole: its declarations and annotations, for reflection.
+public enum SchemaFile_a93fc509624c72d9: CapnProto.DeclaredSchema {
+  @inlinable public static var typeID: UInt64 { 0xa93fc509624c72d9 }
+  @inlinable public static var typeName: String { "capnp/schema.capnp" }
+  public static var embeddedSchema: CapnProto.EmbeddedSchema {
+    CapnProto.EmbeddedSchema(
+      id: 0xa93fc509624c72d9,
+      packedNode: """
+        UAID/9lyTGIJxT+pAAENEQmaERHHEb0f/2NhcG5wL3NjAWhlbWEuY2FwA25wUTABAf8XpCP5TKuC5gARWSr/X/RKH6RQrZoAEVUy\
+        /02aVNzrfIqXABFRUv/416TQniqWqQARUVq/gE0zO+LMlRFROv9gzPnh7Xhz0AARTSr/K0JlYPBVNJAAEUky/5sMsNfS3CPOABFF\
+        Mv9CdSWrDZXI8QARQVr/JhlSun2PldEAEUFi/2OZg31bMF3YABFBav/O1woh9kbFvwARQaoPTm9kZR9GaWVsZP9FbnVtZXJhbgAB\
+        dP9TdXBlcmNsYQADc3M/TWV0aG9kD1R5cGUfQnJhbmQfVmFsdWX/QW5ub3RhdGkAA29u/0VsZW1lbnRTAAdpemX/Q2FwbnBWZXIA\
+        D3Npb27/Q29kZUdlbmUBcmF0b3JSZXEPdWVzdFEEAQL/LF+Av575xrkAUQQBAQ/8////AQwRAXL/Y2FwbnA6OnMAH2NoZW1h
+        """,
+      dependencies: {
+        [
+          Node.embeddedSchema,
+          Field.embeddedSchema,
+          Enumerant.embeddedSchema,
+          Superclass.embeddedSchema,
+          Method.embeddedSchema,
+          Type_.embeddedSchema,
+          Brand.embeddedSchema,
+          Value.embeddedSchema,
+          Annotation.embeddedSchema,
+          ElementSize.embeddedSchema,
+          CapnpVersion.embeddedSchema,
+          CodeGeneratorRequest.embeddedSchema,
+          embeddedSchema_b9c6f99ebf805f2c,
+        ]
+      })
+  }
+}
+
+private var embeddedSchema_b9c6f99ebf805f2c: CapnProto.EmbeddedSchema {
+  CapnProto.EmbeddedSchema(
+    id: 0xb9c6f99ebf805f2c,
+    packedNode: """
+      UAME/yxfgL+e+ca5AFEQBQH/gU4wuHt9+L0AEQ3SERkHAAARFAH/Y2FwbnAvYysCKy5jYXBucDpuYW1lc3BhYwFlAAABDA==
+      """)
+}
+
+private var embeddedSchema_97b14cbe7cfec712: CapnProto.EmbeddedSchema {
+  CapnProto.EmbeddedSchema(
+    id: 0x97b14cbe7cfec712,
+    packedNode: """
+      UAMF/xLH/ny+TLGXABEZBP9f9EofpFCtmgAxEUIBESEHAAARHAERHAH/Y2FwbnAvc2MEaGVtYS5jYXBucDpGaWVsZC5ub0Rpc2Ny\
+      aW1pbmFudAAAAAEHDQf//w==
+      """)
 }

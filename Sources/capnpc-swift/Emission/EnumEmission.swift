@@ -19,8 +19,6 @@ extension Generator {
       writer.line("/// A value that this schema has no name for.")
       writer.line("case unknown(\(uint16))")
       writer.line()
-      emitIdentity(of: node, to: &writer)
-      writer.line()
       try writer.block("@inlinable public init(rawValue: \(uint16))") { writer throws(GeneratorError) in
         writer.line("self = switch rawValue {")
         for (value, name, _) in cases { writer.line("case \(value): .\(name)") }
@@ -34,13 +32,8 @@ extension Generator {
         writer.line("case .unknown(let rawValue): rawValue")
         writer.line("}")
       }
+      writer.line()
+      try emitIdentity(of: node, to: &writer)
     }
-  }
-
-  /// Emits the id and name of a node's type.
-  func emitIdentity(of node: SchemaNode, to writer: inout SourceWriter) {
-    writer.line("@inlinable public static var typeID: \(names.standard("UInt64")) { 0x\(hex(node.id)) }")
-    writer.line(
-      "@inlinable public static var typeName: \(names.standard("String")) { \(Literal.string(node.displayName)) }")
   }
 }

@@ -23,10 +23,12 @@ struct Generator {
       try emitDeclaration(nested, in: node, isTopLevel: true, to: &writer)
     }
     try emitHoistedValues(in: node, to: &writer)
+    try emitFileSchema(node, to: &writer)
+    try emitLooseSchemas(of: node, to: &writer)
     return writer.text
   }
 
-  /// Emits a type or constant, after an empty line; nothing for an annotation's declaration.
+  /// Emits a type, constant or annotation, after an empty line.
   func emitDeclaration(
     _ nested: SchemaNode.Nested, in scope: SchemaNode, isTopLevel: Bool, to writer: inout SourceWriter
   ) throws(GeneratorError) {
@@ -44,7 +46,10 @@ struct Generator {
     case .constant(let type, let value):
       writer.line()
       try emitConstant(nested.name, of: type, value: value, in: node, isTopLevel: isTopLevel, to: &writer)
-    case .annotation, .file:
+    case .annotation:
+      writer.line()
+      try emitAnnotation(node, to: &writer)
+    case .file:
       break
     }
   }
@@ -69,16 +74,26 @@ struct Generator {
   /// An interface is a namespace for what is declared in it. Its methods need a service layer, which does not exist yet.
   private func emitInterface(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
     writer.documentation(node.documentation)
-    try writer.block("public enum \(declaredName(of: node.id))") { writer throws(GeneratorError) in
-      emitIdentity(of: node, to: &writer)
+    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.DeclaredSchema") {
+      writer throws(GeneratorError) in
+      try emitIdentity(of: node, to: &writer)
       for nested in node.nested {
         try emitDeclaration(nested, in: node, isTopLevel: false, to: &writer)
       }
     }
   }
 
+  /// A declared annotation is a namespace for what is known of it.
+  private func emitAnnotation(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
+    writer.documentation(node.documentation)
+    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.DeclaredSchema") {
+      writer throws(GeneratorError) in
+      try emitIdentity(of: node, to: &writer)
+    }
+  }
+
   private func modulesImported(by file: SchemaNode) throws(GeneratorError) -> [String] {
-    var modules: Set<String> = []
+    var modules = try modulesMentioned(in: file)
     for id in try typesUsed(in: file) {
       if let owner = names.file(of: id), let module = options.importedModule(ofFile: owner, in: schema) {
         modules.insert(module)
@@ -88,6 +103,20 @@ struct Generator {
   }
 
   private func typesUsed(in node: SchemaNode) throws(GeneratorError) -> Set<UInt64> {
+    var used = directlyUsedTypes(in: node)
+    if case .structure(let structure) = node.kind {
+      for case .group(let id) in structure.fields.map(\.kind) {
+        used.formUnion(try typesUsed(in: self.node(id, in: node)))
+      }
+    }
+    for nested in node.nested {
+      used.formUnion(try typesUsed(in: self.node(nested.id, in: node)))
+    }
+    return used
+  }
+
+  /// The types of a node's own fields, or of the constant that it is.
+  func directlyUsedTypes(in node: SchemaNode) -> Set<UInt64> {
     var used: Set<UInt64> = []
     func add(_ type: FieldType) {
       switch type {
@@ -100,17 +129,9 @@ struct Generator {
     }
     switch node.kind {
     case .structure(let structure):
-      for field in structure.fields {
-        switch field.kind {
-        case .slot(let slot): add(slot.type)
-        case .group(let id): used.formUnion(try typesUsed(in: self.node(id, in: node)))
-        }
-      }
+      for case .slot(let slot) in structure.fields.map(\.kind) { add(slot.type) }
     case .constant(let type, _): add(type)
     default: break
-    }
-    for nested in node.nested {
-      used.formUnion(try typesUsed(in: self.node(nested.id, in: node)))
     }
     return used
   }

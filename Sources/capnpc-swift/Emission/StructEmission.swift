@@ -4,17 +4,19 @@ extension Generator {
     throws(GeneratorError)
   {
     let members = MemberNames(structure)
-    let conformance = structure.isGroup ? "" : ": CapnProto.StructSchema"
+    let conformance = structure.isGroup ? "DeclaredSchema" : "StructSchema"
     writer.documentation(node.documentation)
-    try writer.block("public enum \(declaredName(of: node.id))\(conformance)") { writer throws(GeneratorError) in
+    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.\(conformance)") {
+      writer throws(GeneratorError) in
       if !structure.isGroup {
-        emitIdentity(of: node, to: &writer)
         emitSize(of: structure, to: &writer)
         writer.line()
       }
       try emitReader(of: structure, members: members, node: node, to: &writer)
       writer.line()
       try emitBuilder(of: structure, members: members, node: node, to: &writer)
+      writer.line()
+      try emitIdentity(of: node, to: &writer)
       if !names.isGeneric(node.id) { try emitDefaults(of: structure, node: node, to: &writer) }
       for nested in node.nested {
         try emitDeclaration(nested, in: node, isTopLevel: false, to: &writer)

@@ -27,6 +27,10 @@ struct SchemaNode {
   var parameters: [String]
   /// Empty when the schema has none.
   var documentation: String
+  /// The declarations that this one mentions, by first mention: see `MentionCollector`.
+  var mentions: [UInt64]
+  /// The node in canonical form, packed, in base 64.
+  var packed: String
   var kind: Kind
 
   struct Nested {

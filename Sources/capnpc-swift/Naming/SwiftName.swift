@@ -37,8 +37,10 @@ enum SwiftName {
     "Reader", "Builder", "Which", "Type", "Protocol", "Self", "Any", "CapnProto", "CapnProtoError", "Swift",
   ]
   private static let reservedProperties: Set<String> = ["self", "raw", "which", "asReader"]
-  private static let reservedCases: Set<String> = ["self", "unknown", "rawValue", "hashValue", "typeID", "typeName"]
-  private static let reservedConstants: Set<String> = ["self", "typeID", "typeName", "size"]
+  private static let reservedCases: Set<String> = [
+    "self", "unknown", "rawValue", "hashValue", "typeID", "typeName", "embeddedSchema",
+  ]
+  private static let reservedConstants: Set<String> = ["self", "typeID", "typeName", "size", "embeddedSchema"]
 
   /// The words that cannot be identifiers without backticks in some position.
   private static let keywords: Set<String> = [

@@ -102,8 +102,12 @@ struct TypeNames {
       while taken[name] != nil || path.contains(name) { name += "_" }
       return name
     }
-    for nested in scope.nested where isType(nested.id, in: scope) {
+    for nested in scope.nested where isType(nested.id, in: scope) && !isAnnotation(nested.id) {
       taken[free(SwiftName.type(nested.name))] = nested.id
+    }
+    // After the types, whose names count.
+    for nested in scope.nested where isAnnotation(nested.id) && isType(nested.id, in: scope) {
+      taken[free(SwiftName.type(nested.name) + "Annotation")] = nested.id
     }
     var visible = visible.union(taken.keys).union(path)
     var pseudoTypes: [String: UInt64] = [:]
@@ -134,6 +138,10 @@ struct TypeNames {
     return node.isType && node.scopeID == scope.id
   }
 
+  private func isAnnotation(_ id: UInt64) -> Bool {
+    if case .annotation? = schema.nodes[id]?.kind { true } else { false }
+  }
+
   private func groupFields(of node: SchemaNode) -> [(name: String, id: UInt64)] {
     guard case .structure(let structure) = node.kind else { return [] }
     return structure.fieldsInSourceOrder.compactMap { field in
@@ -158,11 +166,11 @@ struct TypeNames {
 }
 
 extension SchemaNode {
-  /// Whether this node becomes a Swift type (an interface becomes a namespace).
+  /// Whether this node becomes a Swift type (an interface or annotation becomes a namespace).
   var isType: Bool {
     switch kind {
-    case .structure, .enumeration, .interface: true
-    case .file, .constant, .annotation: false
+    case .structure, .enumeration, .interface, .annotation: true
+    case .file, .constant: false
     }
   }
 }

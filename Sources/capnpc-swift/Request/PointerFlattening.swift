@@ -24,6 +24,7 @@ enum PointerFlattening {
   private enum Holder: StructSchema {
     static var typeID: UInt64 { 0 }
     static var typeName: String { "Holder" }
+    static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
     static var size: StructSize { StructSize(dataWords: 0, pointers: 1) }
 
     struct Reader: StructReader, ~Escapable {

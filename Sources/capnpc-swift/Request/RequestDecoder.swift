@@ -1,5 +1,6 @@
 import CapnProto
 import CapnProtoSchema
+import Foundation
 
 /// Copies what the generator needs out of a `CodeGeneratorRequest`.
 struct RequestDecoder {
@@ -56,7 +57,18 @@ struct RequestDecoder {
     for index in parameterList.indices { parameters.append(try parameterList[index].name) }
     return SchemaNode(
       id: node.id, displayName: try node.displayName, scopeID: node.scopeId, nested: nested,
-      parameters: parameters, documentation: documentation[node.id]?.node ?? "", kind: kind)
+      parameters: parameters, documentation: documentation[node.id]?.node ?? "",
+      mentions: try MentionCollector.mentions(in: node), packed: try packed(node), kind: kind)
+  }
+
+  private func packed(_ node: Node.Reader) throws -> String {
+    let bytes = try node.raw.canonicalized()
+    var encoder = PackedEncoder()
+    var packed: [UInt8] = []
+    // Sound: the array lives as long as its span.
+    unsafe encoder.encode(bytes.span.bytes, to: &packed)
+    try encoder.finish(to: &packed)
+    return Data(packed).base64EncodedString()
   }
 
   private func kind(of node: Node.Reader) throws -> SchemaNode.Kind {

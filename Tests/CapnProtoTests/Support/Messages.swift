@@ -77,6 +77,7 @@ enum AnyStruct: StructSchema {
   typealias Builder = RawBuilder
   static let typeID: UInt64 = 0
   static let typeName = "AnyStruct"
+  static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
   static let size = StructSize(dataWords: 2, pointers: 2)
 
   struct RawBuilder: StructBuilder, ~Escapable {

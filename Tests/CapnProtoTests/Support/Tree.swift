@@ -29,6 +29,7 @@ import CapnProto
 enum Tree: StructSchema {
   static let typeID: UInt64 = 0xd5b3_0a4e_9b2c_71f1
   static let typeName = "tree.capnp:Tree"
+  static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
   static let size = StructSize(dataWords: 3, pointers: 12)
 
   struct Reader: StructReader, ~Escapable {
@@ -148,6 +149,7 @@ enum Tree: StructSchema {
 enum Leaf: StructSchema {
   static let typeID: UInt64 = 0xa81c_33d0_5a77_0e42
   static let typeName = "tree.capnp:Leaf"
+  static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
   static let size = StructSize(dataWords: 1, pointers: 1)
 
   struct Reader: StructReader, ~Escapable {
@@ -174,6 +176,10 @@ enum Leaf: StructSchema {
 
 /// `enum Color` of the same schema.
 enum Color: EnumElement, Equatable {
+  static let typeID: UInt64 = 0xe10a_5c7b_92f4_d3b6
+  static let typeName = "tree.capnp:Color"
+  static var embeddedSchema: EmbeddedSchema { EmbeddedSchema(id: typeID, nodeWords: { [] }) }
+
   case red, green, blue
   case unknown(UInt16)
 
