@@ -45,7 +45,7 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
   public mutating func reset() {
     unsafe MessageRecord.reset(message)
     // The root takes the same place as before, for which the first segment has room.
-    _ = unsafe SegmentTable(message: message).rootPointer.initStructure(Root.size)
+    _ = unsafe SegmentTable(message: message).rootPointer.initStructure(rootView.size)
   }
 
   /// What went wrong first while the message was written; nil if nothing did. A message that failed is incomplete and must
