@@ -24,6 +24,7 @@ let package = Package(
   products: [
     .library(name: "Sluice", targets: ["Sluice"]),
     .library(name: "CapnProto", targets: ["CapnProto"]),
+    .library(name: "CapnProtoReflection", targets: ["CapnProtoReflection"]),
     .executable(name: "capnpc-swift", targets: ["capnpc-swift"]),
     .plugin(name: "CapnProtoPlugin", targets: ["CapnProtoPlugin"]),
     .executable(name: "perf_demo", targets: ["perf_demo"]),
@@ -45,6 +46,8 @@ let package = Package(
       name: "CapnProto",
       swiftSettings: library + lifetimes + [.enableExperimentalFeature("SuppressedAssociatedTypes")]),
     .target(name: "CapnProtoSchema", dependencies: ["CapnProto"], swiftSettings: base + lifetimes),
+    .target(
+      name: "CapnProtoReflection", dependencies: ["CapnProtoSchema", "CapnProto"], swiftSettings: library + lifetimes),
     .executableTarget(
       name: "capnpc-swift", dependencies: ["CapnProtoSchema", "CapnProto"], swiftSettings: library + lifetimes),
     .plugin(name: "CapnProtoPlugin", capability: .buildTool(), dependencies: ["capnpc-swift"]),
@@ -93,6 +96,9 @@ let package = Package(
     .testTarget(
       name: "CapnProtoInteropTests", dependencies: ["CapnProto", "CapnProtoSchema", subprocess, system],
       exclude: ["Oracle"],
+      swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
+    .testTarget(
+      name: "CapnProtoReflectionTests", dependencies: ["CapnProtoReflection", "CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
       name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceSystem", system], swiftSettings: base),

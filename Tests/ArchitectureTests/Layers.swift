@@ -37,6 +37,7 @@ struct Layer: Sendable {
       isPlatformSpecific: true),
     Layer("CapnProto", in: "Sources/CapnProto"),
     Layer("CapnProtoSchema", in: "Sources/CapnProtoSchema", own: ["CapnProto"]),
+    Layer("CapnProtoReflection", in: "Sources/CapnProtoReflection", own: ["CapnProtoSchema", "CapnProto"]),
     // The generator is a plug-in of `capnp compile`: it needs standard input, output and files, hence Foundation.
     Layer("capnpc-swift", in: "Sources/capnpc-swift", own: ["CapnProtoSchema", "CapnProto"], foreign: ["Foundation"]),
     Layer("CapnProtoPlugin", in: "Plugins/CapnProtoPlugin", foreign: ["PackagePlugin", "Foundation"]),
