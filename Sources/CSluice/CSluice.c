@@ -301,17 +301,20 @@ int sluice_mq_attributes(int queue, long *message_count, long *message_byte_coun
 }
 
 int sluice_mq_send(int queue, const void *bytes, size_t byte_count, unsigned int priority) {
-  RESULT(mq_send(queue, bytes, byte_count, priority));
+  const struct timespec past = {0, 0};
+  RESULT(mq_timedsend(queue, bytes, byte_count, priority, &past));
 }
 
 ssize_t sluice_mq_receive(int queue, void *bytes, size_t byte_count, unsigned int *priority) {
-  RESULT(mq_receive(queue, bytes, byte_count, priority));
+  const struct timespec past = {0, 0};
+  RESULT(mq_timedreceive(queue, bytes, byte_count, priority, &past));
 }
 
 // MARK: Files
 
 int sluice_open(const char *path, int flags, mode_t mode) { RESULT(open(path, flags | O_CLOEXEC, mode)); }
 int sluice_duplicate(int descriptor) { RESULT(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)); }
+int sluice_get_flags(int descriptor) { RESULT(fcntl(descriptor, F_GETFL)); }
 int sluice_set_close_on_exec(int descriptor) { RESULT(fcntl(descriptor, F_SETFD, FD_CLOEXEC)); }
 
 int sluice_lock_file(int descriptor) {

@@ -52,6 +52,34 @@ public enum Poll {
     !(try wait(for: descriptor, events, deadline: .now)).isEmpty
   }
 
+  /// Blocks until one of two descriptors is ready, has failed or is hung up. Allocates nothing.
+  ///
+  /// - Returns: What each is ready for; both empty when the deadline passed first.
+  public static func wait(
+    for first: FileDescriptor, _ firstEvents: IOEvents, or second: FileDescriptor, _ secondEvents: IOEvents,
+    deadline: ContinuousClock.Instant? = nil
+  ) throws(SystemError) -> (first: IOEvents, second: IOEvents) {
+    var entries: InlineArray<2, pollfd> = [
+      pollfd(fd: first.rawValue, events: Int16(truncatingIfNeeded: firstEvents.rawValue), revents: 0),
+      pollfd(fd: second.rawValue, events: Int16(truncatingIfNeeded: secondEvents.rawValue), revents: 0),
+    ]
+    while true {
+      let left = Deadline.nanosecondsLeft(until: deadline)
+      var span = entries.mutableSpan
+      // Sound: two entries, which live for the call.
+      let count = unsafe span.withUnsafeMutableBufferPointer { unsafe sluice_poll($0.baseAddress, $0.count, left) }
+      if count > 0 || (count == 0 && left == 0) {
+        return (
+          IOEvents(rawValue: UInt32(UInt16(bitPattern: entries[0].revents))),
+          IOEvents(rawValue: UInt32(UInt16(bitPattern: entries[1].revents)))
+        )
+      }
+      if count < 0 && count != -Errno.interrupted.rawValue {
+        throw SystemError(operation: "ppoll", negated: count)
+      }
+    }
+  }
+
   /// Blocks until one of several descriptors is ready.
   ///
   /// - Returns: What each is ready for, in order; all empty when the deadline passed first.

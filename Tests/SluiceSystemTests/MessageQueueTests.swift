@@ -38,7 +38,7 @@ import Testing
     #expect(try receive(from: queue) == [1])
     #expect(try receive(from: queue) == [])
     #expect(throws: SystemError.self) { try receive(from: sender) }
-    #expect(throws: SystemError(operation: "mq_send", errno: .messageTooLong, detail: "17 bytes, limit 16")) {
+    #expect(throws: SystemError(operation: "mq_timedsend", errno: .messageTooLong, detail: "17 bytes, limit 16")) {
       try send([UInt8](repeating: 0, count: 17), to: sender)
     }
   }
@@ -47,16 +47,21 @@ import Testing
   func errors() throws {
     let queue = try MessageQueue.create(name, capacity: 1, maxMessageByteCount: 8)
     defer { _ = try? MessageQueue.unlink(name) }
-    #expect(throws: SystemError(operation: "mq_open", errno: .fileExists, detail: name)) {
+    #expect(throws: MessageQueueError.nameTaken(name)) {
       try MessageQueue.create(name, capacity: 1, maxMessageByteCount: 8)
     }
-    let error = #expect(throws: SystemError.self) {
-      try MessageQueue.create(name + "x", capacity: 0, maxMessageByteCount: 8)
+    #expect(throws: MessageQueueError.noSuchQueue(name + "y")) { try MessageQueue.open(name + "y") }
+    for wrong in ["", "/", "x", "/a/b", "/" + String(repeating: "x", count: 255), "/a\0b"] {
+      #expect(throws: MessageQueueError.invalidName(wrong, byteCountLimit: 254)) { try MessageQueue.open(wrong) }
     }
-    #expect(error?.detail?.contains("fs.mqueue.msg_max") == true)
-    #expect(throws: SystemError(operation: "mq_open", errno: .noSuchFileOrDirectory, detail: name + "y")) {
-      try MessageQueue.open(name + "y")
+    for (capacity, size) in [(0, 8), (1, 0), (1_000_000, 8), (1, 1 << 30), (Int.max, Int.max)] {
+      #expect(
+        throws: MessageQueueError.sizeOutOfBounds(
+          capacity: capacity, messageByteCount: size, capacityLimit: ResourceLimit.messagesPerQueue,
+          messageByteCountLimit: ResourceLimit.queueMessageBytes)
+      ) { try MessageQueue.create(name + "x", capacity: capacity, maxMessageByteCount: size) }
     }
+    #expect((ResourceLimit.messagesPerQueue ?? 0) > 0 && (ResourceLimit.queueMessageBytes ?? 0) > 0)
     #expect(throws: SystemError(operation: "mq_getattr", errno: .badFileDescriptor)) {
       try MessageQueue(try EventCounter().handle)
     }
@@ -68,11 +73,9 @@ import Testing
     await #expect(processExitsWith: .success) {
       var limit = rlimit(rlim_cur: 100, rlim_max: 100)
       #expect(setrlimit(__rlimit_resource_t(__RLIMIT_MSGQUEUE.rawValue), &limit) == 0)
-      let error = #expect(throws: SystemError.self) {
+      #expect(throws: MessageQueueError.queueMemoryExhausted(byteCount: 256, limit: 100)) {
         try MessageQueue.create("/sluice-test-limit-\(getpid())", capacity: 4, maxMessageByteCount: 64)
       }
-      #expect(error?.errno == .tooManyOpenFiles)
-      #expect(error?.detail?.contains("RLIMIT_MSGQUEUE is 100 bytes") == true)
     }
   }
 }

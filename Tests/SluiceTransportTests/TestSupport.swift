@@ -30,6 +30,7 @@ enum PairKind: CaseIterable, CustomTestStringConvertible {
   case socket
   case loopback
   case ring
+  case queue
 
   /// Those that carry handles.
   static let carryingHandles: [PairKind] = [.socket, .loopback]
@@ -43,6 +44,9 @@ enum PairKind: CaseIterable, CustomTestStringConvertible {
     case .ring:
       // Room for about as much as the others hold.
       try RingTransport.pair(capacity: max(1 << 16, ringCapacity(for: maxBlobSize)), maxBlobSize: maxBlobSize)
+    case .queue:
+      // Small, so that there can be many.
+      try QueueTransport.pair(size: QueueSize(capacity: 10, messageByteCount: 520), maxBlobSize: maxBlobSize)
     }
   }
 }

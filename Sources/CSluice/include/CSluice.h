@@ -168,9 +168,10 @@ int sluice_mq_open(const char *name, int flags, mode_t mode, long message_count,
 int sluice_mq_unlink(const char *name);
 /// mq_getattr(3).
 int sluice_mq_attributes(int queue, long *message_count, long *message_byte_count, long *queued_count);
-/// mq_send(3).
+/// mq_timedsend(3) with a deadline long past: never blocks, even if another process, which shares the open queue, has
+/// cleared its O_NONBLOCK. -EAGAIN or -ETIMEDOUT when there is no room.
 int sluice_mq_send(int queue, const void *bytes, size_t byte_count, unsigned int priority);
-/// mq_receive(3): the message's byte count. `bytes` must hold the queue's message size.
+/// mq_timedreceive(3), likewise: the message's byte count. `bytes` must hold the queue's message size.
 ssize_t sluice_mq_receive(int queue, void *bytes, size_t byte_count, unsigned int *priority);
 
 // MARK: Files.
@@ -179,6 +180,8 @@ ssize_t sluice_mq_receive(int queue, void *bytes, size_t byte_count, unsigned in
 int sluice_open(const char *path, int flags, mode_t mode);
 /// fcntl(2), F_DUPFD_CLOEXEC.
 int sluice_duplicate(int descriptor);
+/// fcntl(2), F_GETFL.
+int sluice_get_flags(int descriptor);
 /// fcntl(2): sets FD_CLOEXEC.
 int sluice_set_close_on_exec(int descriptor);
 /// fcntl(2), F_SETLK: a write lock on the whole file.

@@ -20,17 +20,19 @@ extension RawStructBuilder {
 
   /// Gives the list at pointer `index` `count` elements, as ``Orphan/resize(to:)`` does.
   public func resizeList<Element: ListBuilderElement & ~Escapable>(
-    at index: Int, of type: Element.Type = Element.self, to count: Int
+    at index: Int, of type: Element.Type = Element.self, to count: Int, field: StaticString = ""
   ) {
-    view.pointer(index).resizeList(Element.layout, to: count)
+    view.pointer(index).resizeList(Element.layout, to: count, FieldName(field))
   }
 
   /// Cuts the text at pointer `index` after `byteCount` bytes of UTF-8, or appends NUL bytes.
-  public func resizeText(at index: Int, toByteCount byteCount: Int) { view.pointer(index).resizeText(to: byteCount) }
+  public func resizeText(at index: Int, toByteCount byteCount: Int, field: StaticString = "") {
+    view.pointer(index).resizeText(to: byteCount, FieldName(field))
+  }
 
   /// Cuts the blob at pointer `index` after `byteCount` bytes, or appends zeros.
-  public func resizeData(at index: Int, toByteCount byteCount: Int) {
-    view.pointer(index).resizeList(ElementLayout(.byte), to: byteCount)
+  public func resizeData(at index: Int, toByteCount byteCount: Int, field: StaticString = "") {
+    view.pointer(index).resizeList(ElementLayout(.byte), to: byteCount, FieldName(field))
   }
 }
 

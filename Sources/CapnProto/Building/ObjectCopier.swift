@@ -39,6 +39,13 @@ struct ObjectCopier: ~Copyable {
     return copy
   }
 
+  /// Fills `target`, which is zero, with the content of `source` as far as there is room.
+  static func copy(_ source: StructView, into target: StructView) throws(CapnProtoError) {
+    var copier = unsafe ObjectCopier(source: source.segment)
+    copier.fill(target, from: source)
+    try copier.drain()
+  }
+
   /// Lets `target` point to a new struct list whose elements have the size `size`, or larger if those of `source` are.
   static func copy(
     _ source: ListView, to target: PointerView, size: StructSize

@@ -3,14 +3,14 @@ extension PointerView {
   /// Gives the list `count` elements: those that are too many are zeroed, with all that they own, and new ones are zero. A
   /// list at the end of its segment's used part stays where it is and gives back or takes words; one that cannot grow in
   /// place moves. Failures are recorded.
-  func resizeList(_ layout: ElementLayout, to count: Int) {
+  func resizeList(_ layout: ElementLayout, to count: Int, _ field: FieldName = .none) {
     do {
       guard let list = try list(of: .void) else {
-        if count != 0 { _ = initList(layout, count: count) }
+        if count != 0 { _ = initList(layout, count: count, field) }
         return
       }
       guard count >= 0, list.words(count) <= WirePointer.maximumListCount, count <= WirePointer.maximumListCount else {
-        _ = refuseList(layout, count: count)
+        _ = refuseList(layout, count: count, field)
         return
       }
       if count < Int(list.count) {
@@ -19,25 +19,25 @@ extension PointerView {
         try grow(list, to: count)
       }
     } catch {
-      fail(error)
+      fail(error.named(field))
     }
   }
 
   /// Gives the text `byteCount` bytes, the terminator not counted.
-  func resizeText(to byteCount: Int) {
+  func resizeText(to byteCount: Int, _ field: FieldName = .none) {
     guard byteCount >= 0, byteCount < WirePointer.maximumListCount else {
-      _ = refuseList(ElementLayout(.byte), count: byteCount)
+      _ = refuseList(ElementLayout(.byte), count: byteCount, field)
       return
     }
     do {
       unsafe _ = try bytes()
     } catch {
-      return fail(error)
+      return fail(error.named(field))
     }
     if isNull, byteCount == 0 { return }
-    resizeList(ElementLayout(.byte), to: byteCount &+ 1)
+    resizeList(ElementLayout(.byte), to: byteCount &+ 1, field)
     // Sound: the blob is in the message; where the list was shortened, its last byte was one of the text.
-    let bytes = unsafe UnsafeMutableRawBufferPointer(mutating: bytesForWriting())
+    let bytes = unsafe UnsafeMutableRawBufferPointer(mutating: bytesForWriting(field))
     if bytes.count == byteCount &+ 1 { unsafe bytes[byteCount] = 0 }
   }
 

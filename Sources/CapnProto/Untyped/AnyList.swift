@@ -33,6 +33,22 @@ public struct AnyListReader: ListElement, ~Escapable, @unchecked Sendable {
     }
   }
 
+  /// The element at `index`, in range, as a struct: the one element of a primitive list's struct is its first field. Bits
+  /// read as structs without content.
+  @_lifetime(copy self)
+  public func structure(at index: Int) -> RawStructReader {
+    view.check(index)
+    let structure = unsafe elementSize == .bit ? StructView(emptyIn: view.segment) : view.structure(index)
+    return unsafe _overrideLifetime(RawStructReader(unowned: structure), copying: self)
+  }
+
+  /// The (first) pointer of the element at `index`, in range; null where elements have none.
+  @_lifetime(copy self)
+  public func pointer(at index: Int) -> AnyPointerReader {
+    view.check(index)
+    return unsafe _overrideLifetime(AnyPointerReader(unowned: view.pointer(index)), copying: self)
+  }
+
   /// The list, read as one of `Element`.
   ///
   /// - Throws: `incompatibleElements`, or a limit that was met: the list is read again.
@@ -49,7 +65,7 @@ public struct AnyListReader: ListElement, ~Escapable, @unchecked Sendable {
 
 /// A list in a message under construction whose element type the writer chooses.
 @safe
-public struct AnyListBuilder: ~Escapable {
+public struct AnyListBuilder: ListBuilderElement, ~Escapable {
   private let pointer: PointerView
   private let view: ListView
 
@@ -59,11 +75,40 @@ public struct AnyListBuilder: ~Escapable {
     self.pointer = pointer
   }
 
+  /// Lists of lists: pointers.
+  public static var layout: ElementLayout { ElementLayout(.pointer) }
+
   /// How many elements there are.
   public var count: Int { Int(view.count) }
 
   /// The size of the elements, as the list pointer encodes it.
   public var elementSize: ElementSize { view.elementSize }
+
+  /// The size of the elements when they are written as structs; the element of a primitive list counts as a word.
+  public var elementStructSize: StructSize { view.elementStructSize }
+
+  /// The list for reading.
+  public var asReader: AnyListReader {
+    @_lifetime(copy self) get {
+      unsafe _overrideLifetime(AnyListReader(unowned: view, at: pointer), copying: self)
+    }
+  }
+
+  /// The element at `index`, in range, as a struct: the one element of a primitive list's struct is its first field. What
+  /// is written to a bit as if it were a struct is dropped.
+  @_lifetime(copy self)
+  public func structure(at index: Int) -> RawStructBuilder {
+    view.check(index)
+    let structure = unsafe elementSize == .bit ? StructView(emptyIn: view.segment) : view.structure(index)
+    return unsafe _overrideLifetime(RawStructBuilder(unowned: structure), copying: self)
+  }
+
+  /// The (first) pointer of the element at `index`, in range; one that stays null where elements have none.
+  @_lifetime(copy self)
+  public func pointer(at index: Int) -> AnyPointerBuilder {
+    view.check(index)
+    return unsafe _overrideLifetime(AnyPointerBuilder(unowned: view.pointer(index)), copying: self)
+  }
 
   /// The list, as one of `Element`; a larger copy takes its place where the elements are smaller structs. Elements that cannot
   /// be written as `Element` are a failure, which is recorded.
@@ -103,5 +148,45 @@ extension AnyPointerBuilder {
   public func initAnyList(_ layout: ElementLayout, count: Int) -> AnyListBuilder {
     unsafe _overrideLifetime(
       AnyListBuilder(unowned: view.initList(layout, count: count), at: view), copying: self)
+  }
+}
+
+// MARK: - Lists of lists of any type
+
+extension ListReader where Element == AnyListReader {
+  /// The list at `index`, untyped; an empty one of no bits if the pointer is null.
+  public subscript(index: Int) -> AnyListReader {
+    @_lifetime(copy self) get throws(CapnProtoError) {
+      view.check(index)
+      let pointer = view.pointer(index)
+      let list: ListView
+      do {
+        list = unsafe try pointer.list(of: .void) ?? ListView(emptyIn: view.segment, elementSize: .void)
+      } catch {
+        throw error.named(element: index)
+      }
+      return unsafe _overrideLifetime(AnyListReader(unowned: list, at: pointer), copying: self)
+    }
+  }
+}
+
+extension ListBuilder where Element == AnyListBuilder {
+  /// The list at `index`, untyped; an empty one of no bits if the pointer is null.
+  public subscript(index: Int) -> AnyListBuilder {
+    @_lifetime(copy self) get {
+      view.check(index)
+      let pointer = view.pointer(index)
+      return unsafe _overrideLifetime(
+        AnyListBuilder(unowned: pointer.listForWriting(ElementLayout(.void)), at: pointer), copying: self)
+    }
+  }
+
+  /// A new list of `count` elements of that layout, all zero, at `index`.
+  @_lifetime(copy self)
+  public func initAnyList(_ layout: ElementLayout, at index: Int, count: Int) -> AnyListBuilder {
+    view.check(index)
+    let pointer = view.pointer(index)
+    return unsafe _overrideLifetime(
+      AnyListBuilder(unowned: pointer.initList(layout, count: count), at: pointer), copying: self)
   }
 }

@@ -10,16 +10,27 @@ public enum FrameError: Error, Sendable, Hashable, CustomStringConvertible {
   case tooManyHandles(count: Int, limit: Int)
   /// The frame announces other handles than came with it.
   case handlesMismatch(announced: Int, received: Int)
+  /// A message of a queue has no whole header.
+  case fragmentTooShort(byteCount: Int)
+  /// A part of a frame came where another one was due.
+  case misplacedFragment(offset: Int, expected: Int)
+  /// A part of a frame has other bytes than are left and fit.
+  case wrongFragmentSize(byteCount: Int, expected: Int)
 
   /// What is wrong, with the limit that was met.
   public var description: String {
     switch self {
     case .wrongMagic(let magic):
-      "begins with 0x\(String(magic, radix: 16)), not 0x\(String(FrameHeader.magic, radix: 16))"
+      "begins with 0x\(String(magic, radix: 16)), as nothing of this protocol does"
     case .unknownKind(let kind): "kind \(kind) is unknown"
     case .blobTooLarge(let byteCount, let limit): "announces \(byteCount) bytes, the limit is \(limit)"
     case .tooManyHandles(let count, let limit): "announces \(count) handles, the limit is \(limit)"
     case .handlesMismatch(let announced, let received): "announces \(announced) handles, \(received) came with it"
+    case .fragmentTooShort(let byteCount): "a message of \(byteCount) bytes has no header"
+    case .misplacedFragment(let offset, let expected):
+      "a part of a frame that belongs at byte \(offset) came at byte \(expected)"
+    case .wrongFragmentSize(let byteCount, let expected):
+      "a part of a frame has \(byteCount) bytes, not \(expected)"
     }
   }
 }
