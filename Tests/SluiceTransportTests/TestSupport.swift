@@ -25,39 +25,6 @@ struct SeededGenerator: RandomNumberGenerator {
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
 }
 
-/// The kinds of transport that the conformance suite runs over.
-enum PairKind: CaseIterable, CustomTestStringConvertible {
-  case socket
-  case loopback
-  case ring
-  case queue
-
-  /// Those that carry handles.
-  static let carryingHandles: [PairKind] = [.socket, .loopback]
-
-  var testDescription: String { "\(self)" }
-
-  func pair(maxBlobSize: Int = 4096) throws -> (any Transport, any Transport) {
-    switch self {
-    case .socket: try SocketTransport.pair(maxBlobSize: maxBlobSize)
-    case .loopback: try LoopbackTransport.pair(maxBlobSize: maxBlobSize, queueLimit: 16)
-    case .ring:
-      // Room for about as much as the others hold.
-      try RingTransport.pair(capacity: max(1 << 16, ringCapacity(for: maxBlobSize)), maxBlobSize: maxBlobSize)
-    case .queue:
-      // Small, so that there can be many.
-      try QueueTransport.pair(size: QueueSize(capacity: 10, messageByteCount: 520), maxBlobSize: maxBlobSize)
-    }
-  }
-}
-
-/// The least capacity for blobs of that size.
-func ringCapacity(for maxBlobSize: Int) -> Int {
-  var capacity = 4096
-  while capacity / 2 < maxBlobSize + 8 { capacity *= 2 }
-  return capacity
-}
-
 extension Transport {
   func trySend(_ bytes: [UInt8], handles: [Handle] = []) throws(TransportError) -> SendOutcome {
     try trySend(bytes.span.bytes, handles: handles)

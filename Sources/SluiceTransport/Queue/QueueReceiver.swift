@@ -83,10 +83,10 @@ public final class QueueReceiver: Sendable {
   ) throws(TransportError) -> ReceiveOutcome {
     // Each turn takes a message, and a frame has a bounded number of them.
     while true {
-      // Looked at before the queue: what was sent before it was closed is found there.
-      let isPeerClosed = peer.isClosed
+      // Looked at before the queue: what was sent before the end is found there.
+      let hasPeerEnded = peer.isSet(.sendingEnded)
       guard let step = try receiveFragment(&state) else {
-        guard isPeerClosed else {
+        guard hasPeerEnded else {
           trim(&state)
           return .wouldBlock
         }
@@ -101,8 +101,8 @@ public final class QueueReceiver: Sendable {
         let blob = unsafe UnsafeRawBufferPointer(
           rebasing: state.buffer.bytes[FragmentHeader.byteCount..<(FragmentHeader.byteCount + byteCount)])
         body(unsafe RawSpan(_unsafeBytes: blob))
-        // A peer that closed with its queue full could not send an end: the queue alone would not show it.
-        if peer.isClosed { signalOnce(&state) }
+        // A peer that found the queue full could not send an end: the queue alone would not show it.
+        if peer.isSet(.sendingEnded) { signalOnce(&state) }
         return .received
       }
     }
@@ -179,7 +179,7 @@ public final class QueueReceiver: Sendable {
   /// Ends this half: the sender learns of it at its next try, and wakes if it waits for room.
   public func close() {
     guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
-    own.store(.closed, 1)
+    own.store(.receivingEnded, 1)
     // Not under the lock: whoever holds it may be the one who closes. The peer could go on sending; as many messages as
     // there can be are enough to make room.
     for _ in 0..<queue.capacity {

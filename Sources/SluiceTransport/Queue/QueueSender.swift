@@ -98,7 +98,7 @@ public final class QueueSender: Sendable {
 
   /// Whether something is left to `flush`.
   public var hasUnsentBytes: Bool {
-    state.withLock { !$0.outbound.isEmpty || ($0.isFinishing && !$0.isFinished) }
+    state.withLock { !$0.outbound.isEmpty }
   }
 
   /// The receiver sees the end after the last frame. See `Transport.finishSending`.
@@ -123,10 +123,21 @@ public final class QueueSender: Sendable {
       state.offset += byteCount
     }
     if state.isFinishing && !state.isFinished {
-      guard try push(FragmentHeader(.end, 0), RawSpan(), &state) else { return false }
       state.isFinished = true
+      tellEnd(state)
     }
     return true
+  }
+
+  /// The receiver sees the end after what is in the queue. In this order: one that finds the queue empty, and the word not
+  /// set yet, sleeps until the end message comes; if that finds no room, the receiver has something to receive, and looks
+  /// at the word after it.
+  private func tellEnd(_ state: borrowing State) {
+    own.store(.sendingEnded, 1)
+    compose(FragmentHeader(.end, 0), RawSpan(), state)
+    let end = unsafe UnsafeRawBufferPointer(rebasing: state.message.bytes[..<FragmentHeader.byteCount])
+    // Fails only when the peer's handle is broken, and then there is nobody to tell. Sound: the buffer outlives the call.
+    _ = try? queue.trySend(unsafe RawSpan(_unsafeBytes: end))
   }
 
   private func pushUnsent(_ byteCount: Int, _ state: inout State) throws(TransportError) -> Bool {
@@ -152,7 +163,7 @@ public final class QueueSender: Sendable {
   /// Sends the message that was put together; if there is no room, the descriptor is made to show when there is.
   private func pushComposed(_ partByteCount: Int, _ state: inout State) throws(TransportError) -> Bool {
     // Looked at before each message: after a close there is at most one that nobody takes.
-    if peer.isClosed { throw fail(&state, .peerClosed) }
+    if peer.isSet(.receivingEnded) { throw fail(&state, .peerClosed) }
     let message = unsafe UnsafeRawBufferPointer(
       rebasing: state.message.bytes[..<(FragmentHeader.byteCount + partByteCount)])
     do {
@@ -163,7 +174,7 @@ public final class QueueSender: Sendable {
       arm(&state)
       guard try queue.trySend(unsafe RawSpan(_unsafeBytes: message)) else {
         // Looked at after filling: who closes empties the counter once it is marked.
-        if peer.isClosed || isClosed.load(ordering: .acquiring) { room.reset() }
+        if peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.reset() }
         return false
       }
       room.reset()
@@ -203,7 +214,7 @@ public final class QueueSender: Sendable {
       arm(&state)
       // Looked at after arming. What goes wrong here goes wrong again at the next try, which says so.
       let hasRoom = (try? Poll.isReady(queue.handle.descriptor, .writable)) ?? true
-      if hasRoom || peer.isClosed || isClosed.load(ordering: .acquiring) { room.reset() }
+      if hasRoom || peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.reset() }
     }
     return room.descriptor
   }
@@ -222,16 +233,8 @@ public final class QueueSender: Sendable {
   /// Ends this half: the receiver sees the end after the last frame that was sent whole; bytes left over are dropped.
   public func close() {
     guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
-    // In this order: a receiver that finds the queue empty and this side not closed yet sleeps until the end message
-    // comes; if that finds no room, the receiver has something to receive, and looks at the word after it.
-    own.store(.closed, 1)
     state.withLock { state in
-      if state.failure == nil && state.outbound.isEmpty && !state.isFinished {
-        compose(FragmentHeader(.end, 0), RawSpan(), state)
-        let end = unsafe UnsafeRawBufferPointer(rebasing: state.message.bytes[..<FragmentHeader.byteCount])
-        // Fails only when the peer's handle is broken, and then there is nobody to tell.
-        _ = try? queue.trySend(unsafe RawSpan(_unsafeBytes: end))
-      }
+      if !state.isFinished { tellEnd(state) }
     }
     closing.signal()
     room.reset()

@@ -6,11 +6,13 @@ import Synchronization
 ///
 /// | offset | size | word | says |
 /// |---|---|---|---|
-/// | 0 | 8 | `closed` | not 0: this side neither sends nor receives any more |
-/// | 128 | 8 | `roomEvent` | generation of the writable descriptor's arming: see ``QueueSender`` |
+/// | 0 | 8 | `sendingEnded` | not 0: this side sends nothing after what is in the queue |
+/// | 128 | 8 | `receivingEnded` | not 0: this side receives nothing any more |
+/// | 256 | 8 | `roomEvent` | generation of the writable descriptor's arming: see ``QueueSender`` |
 enum QueueStatusWord: Int, CaseIterable, Sendable {
-  case closed = 0
-  case roomEvent = 128
+  case sendingEnded = 0
+  case receivingEnded = 128
+  case roomEvent = 256
 }
 
 /// This side's page. Safe to hold and to use: the words are aligned and within the segment, which lives as long as this.
@@ -50,5 +52,5 @@ enum QueueStatusWord: Int, CaseIterable, Sendable {
       .load(ordering: .sequentiallyConsistent)
   }
 
-  var isClosed: Bool { load(.closed) != 0 }
+  func isSet(_ word: QueueStatusWord) -> Bool { load(word) != 0 }
 }

@@ -112,7 +112,7 @@ public final class QueueTransport: Transport {
   public var readDescriptor: FileDescriptor { receiver.descriptor }
   /// Writable unless the last try found no room, and there was none since.
   public var writeDescriptor: FileDescriptor { sender.descriptor }
-  /// Whether messages of a frame, or the end, are left to `flush`.
+  /// Whether messages of a frame are left to `flush`.
   public var hasUnsentBytes: Bool { sender.hasUnsentBytes }
 
   /// Hands a frame over, or says that there is no room. See `Transport.trySend`.
