@@ -19,7 +19,9 @@ public enum Node: CapnProto.StructSchema {
     /// format could change.  It is not guaranteed to be unique.
     ///
     /// (On Zooko's triangle, this is the node's nickname.)
-    @inlinable public var displayName: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+    @inlinable public var displayName: String {
+      get throws(CapnProtoError) { try raw.text(at: 0, field: "Node.displayName") }
+    }
 
     /// Whether `displayName` is set.
     @inlinable public var hasDisplayName: Bool { raw.hasPointer(at: 0) }
@@ -37,7 +39,7 @@ public enum Node: CapnProto.StructSchema {
 
     /// If this node is parameterized (generic), the list of parameters. Empty for non-generic types.
     @inlinable public var parameters: CapnProto.ListReader<Node.Parameter.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 5) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 5, field: "Node.parameters") }
     }
 
     /// Whether `parameters` is set.
@@ -49,7 +51,7 @@ public enum Node: CapnProto.StructSchema {
 
     /// List of nodes nested within this node, along with the names under which they were declared.
     @inlinable public var nestedNodes: CapnProto.ListReader<Node.NestedNode.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1, field: "Node.nestedNodes") }
     }
 
     /// Whether `nestedNodes` is set.
@@ -57,7 +59,7 @@ public enum Node: CapnProto.StructSchema {
 
     /// Annotations applied to this node.
     @inlinable public var annotations: CapnProto.ListReader<Annotation.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 2) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 2, field: "Node.annotations") }
     }
 
     /// Whether `annotations` is set.
@@ -65,35 +67,35 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var `struct`: Node.Struct.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(1, at: 6)
+        try raw.expectMember(1, at: 6, field: "Node.struct")
         return Node.Struct.Reader(raw)
       }
     }
 
     @inlinable public var `enum`: Node.Enum.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(2, at: 6)
+        try raw.expectMember(2, at: 6, field: "Node.enum")
         return Node.Enum.Reader(raw)
       }
     }
 
     @inlinable public var interface: Node.Interface.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(3, at: 6)
+        try raw.expectMember(3, at: 6, field: "Node.interface")
         return Node.Interface.Reader(raw)
       }
     }
 
     @inlinable public var const: Node.Const.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(4, at: 6)
+        try raw.expectMember(4, at: 6, field: "Node.const")
         return Node.Const.Reader(raw)
       }
     }
 
     @inlinable public var annotation: Node.AnnotationGroup.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(5, at: 6)
+        try raw.expectMember(5, at: 6, field: "Node.annotation")
         return Node.AnnotationGroup.Reader(raw)
       }
     }
@@ -148,8 +150,8 @@ public enum Node: CapnProto.StructSchema {
     ///
     /// (On Zooko's triangle, this is the node's nickname.)
     @inlinable public var displayName: String {
-      get { raw.text(at: 0) }
-      nonmutating set { raw.setText(newValue, at: 0) }
+      get { raw.text(at: 0, field: "Node.displayName") }
+      nonmutating set { raw.setText(newValue, at: 0, field: "Node.displayName") }
     }
 
     /// Whether `displayName` is set.
@@ -174,18 +176,18 @@ public enum Node: CapnProto.StructSchema {
 
     /// If this node is parameterized (generic), the list of parameters. Empty for non-generic types.
     @inlinable public var parameters: CapnProto.ListBuilder<Node.Parameter.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 5) }
+      @_lifetime(copy self) get { raw.list(at: 5, field: "Node.parameters") }
     }
 
     /// Sets `parameters` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initParameters(_ count: Int) -> CapnProto.ListBuilder<Node.Parameter.Builder> {
-      return raw.initList(at: 5, count: count)
+      return raw.initList(at: 5, count: count, field: "Node.parameters")
     }
 
     /// Sets `parameters` to a copy of a list, with all that it refers to.
     @inlinable public func setParameters(_ value: CapnProto.ListReader<Node.Parameter.Reader>) {
-      raw.setList(value, at: 5)
+      raw.setList(value, at: 5, field: "Node.parameters")
     }
 
     /// Whether `parameters` is set.
@@ -200,18 +202,18 @@ public enum Node: CapnProto.StructSchema {
 
     /// List of nodes nested within this node, along with the names under which they were declared.
     @inlinable public var nestedNodes: CapnProto.ListBuilder<Node.NestedNode.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 1) }
+      @_lifetime(copy self) get { raw.list(at: 1, field: "Node.nestedNodes") }
     }
 
     /// Sets `nestedNodes` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initNestedNodes(_ count: Int) -> CapnProto.ListBuilder<Node.NestedNode.Builder> {
-      return raw.initList(at: 1, count: count)
+      return raw.initList(at: 1, count: count, field: "Node.nestedNodes")
     }
 
     /// Sets `nestedNodes` to a copy of a list, with all that it refers to.
     @inlinable public func setNestedNodes(_ value: CapnProto.ListReader<Node.NestedNode.Reader>) {
-      raw.setList(value, at: 1)
+      raw.setList(value, at: 1, field: "Node.nestedNodes")
     }
 
     /// Whether `nestedNodes` is set.
@@ -219,18 +221,18 @@ public enum Node: CapnProto.StructSchema {
 
     /// Annotations applied to this node.
     @inlinable public var annotations: CapnProto.ListBuilder<Annotation.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 2) }
+      @_lifetime(copy self) get { raw.list(at: 2, field: "Node.annotations") }
     }
 
     /// Sets `annotations` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
-      return raw.initList(at: 2, count: count)
+      return raw.initList(at: 2, count: count, field: "Node.annotations")
     }
 
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
-      raw.setList(value, at: 2)
+      raw.setList(value, at: 2, field: "Node.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -240,7 +242,7 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var `struct`: Node.Struct.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(1, at: 6) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(1, at: 6, field: "Node.struct") ? self.raw : self.raw.dropped()
         return Node.Struct.Builder(raw)
       }
     }
@@ -261,7 +263,7 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var `enum`: Node.Enum.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(2, at: 6) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(2, at: 6, field: "Node.enum") ? self.raw : self.raw.dropped()
         return Node.Enum.Builder(raw)
       }
     }
@@ -276,7 +278,7 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var interface: Node.Interface.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(3, at: 6) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(3, at: 6, field: "Node.interface") ? self.raw : self.raw.dropped()
         return Node.Interface.Builder(raw)
       }
     }
@@ -292,7 +294,7 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var const: Node.Const.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(4, at: 6) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(4, at: 6, field: "Node.const") ? self.raw : self.raw.dropped()
         return Node.Const.Builder(raw)
       }
     }
@@ -308,7 +310,7 @@ public enum Node: CapnProto.StructSchema {
 
     @inlinable public var annotation: Node.AnnotationGroup.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(5, at: 6) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(5, at: 6, field: "Node.annotation") ? self.raw : self.raw.dropped()
         return Node.AnnotationGroup.Builder(raw)
       }
     }
@@ -404,7 +406,9 @@ public enum Node: CapnProto.StructSchema {
       @_lifetime(copy raw)
       @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
-      @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+      @inlinable public var name: String {
+        get throws(CapnProtoError) { try raw.text(at: 0, field: "Node.Parameter.name") }
+      }
 
       /// Whether `name` is set.
       @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -423,8 +427,8 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
       @inlinable public var name: String {
-        get { raw.text(at: 0) }
-        nonmutating set { raw.setText(newValue, at: 0) }
+        get { raw.text(at: 0, field: "Node.Parameter.name") }
+        nonmutating set { raw.setText(newValue, at: 0, field: "Node.Parameter.name") }
       }
 
       /// Whether `name` is set.
@@ -456,7 +460,9 @@ public enum Node: CapnProto.StructSchema {
       /// Unqualified symbol name.  Unlike Node.displayName, this *can* be used programmatically.
       ///
       /// (On Zooko's triangle, this is the node's petname according to its parent scope.)
-      @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+      @inlinable public var name: String {
+        get throws(CapnProtoError) { try raw.text(at: 0, field: "Node.NestedNode.name") }
+      }
 
       /// Whether `name` is set.
       @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -482,8 +488,8 @@ public enum Node: CapnProto.StructSchema {
       ///
       /// (On Zooko's triangle, this is the node's petname according to its parent scope.)
       @inlinable public var name: String {
-        get { raw.text(at: 0) }
-        nonmutating set { raw.setText(newValue, at: 0) }
+        get { raw.text(at: 0, field: "Node.NestedNode.name") }
+        nonmutating set { raw.setText(newValue, at: 0, field: "Node.NestedNode.name") }
       }
 
       /// Whether `name` is set.
@@ -527,7 +533,9 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var id: UInt64 { raw.load(UInt64.self, at: 0) }
 
       /// The top-level doc comment for the Node.
-      @inlinable public var docComment: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+      @inlinable public var docComment: String {
+        get throws(CapnProtoError) { try raw.text(at: 0, field: "Node.SourceInfo.docComment") }
+      }
 
       /// Whether `docComment` is set.
       @inlinable public var hasDocComment: Bool { raw.hasPointer(at: 0) }
@@ -538,7 +546,7 @@ public enum Node: CapnProto.StructSchema {
       /// This list is the same length and order as the corresponding list in the Node, i.e.
       /// Node.struct.fields, Node.enum.enumerants, or Node.interface.methods.
       @inlinable public var members: CapnProto.ListReader<Node.SourceInfo.Member.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1, field: "Node.SourceInfo.members") }
       }
 
       /// Whether `members` is set.
@@ -565,8 +573,8 @@ public enum Node: CapnProto.StructSchema {
 
       /// The top-level doc comment for the Node.
       @inlinable public var docComment: String {
-        get { raw.text(at: 0) }
-        nonmutating set { raw.setText(newValue, at: 0) }
+        get { raw.text(at: 0, field: "Node.SourceInfo.docComment") }
+        nonmutating set { raw.setText(newValue, at: 0, field: "Node.SourceInfo.docComment") }
       }
 
       /// Whether `docComment` is set.
@@ -578,18 +586,18 @@ public enum Node: CapnProto.StructSchema {
       /// This list is the same length and order as the corresponding list in the Node, i.e.
       /// Node.struct.fields, Node.enum.enumerants, or Node.interface.methods.
       @inlinable public var members: CapnProto.ListBuilder<Node.SourceInfo.Member.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 1) }
+        @_lifetime(copy self) get { raw.list(at: 1, field: "Node.SourceInfo.members") }
       }
 
       /// Sets `members` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initMembers(_ count: Int) -> CapnProto.ListBuilder<Node.SourceInfo.Member.Builder> {
-        return raw.initList(at: 1, count: count)
+        return raw.initList(at: 1, count: count, field: "Node.SourceInfo.members")
       }
 
       /// Sets `members` to a copy of a list, with all that it refers to.
       @inlinable public func setMembers(_ value: CapnProto.ListReader<Node.SourceInfo.Member.Reader>) {
-        raw.setList(value, at: 1)
+        raw.setList(value, at: 1, field: "Node.SourceInfo.members")
       }
 
       /// Whether `members` is set.
@@ -624,7 +632,9 @@ public enum Node: CapnProto.StructSchema {
         @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
         /// Doc comment on the member.
-        @inlinable public var docComment: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+        @inlinable public var docComment: String {
+          get throws(CapnProtoError) { try raw.text(at: 0, field: "Node.SourceInfo.Member.docComment") }
+        }
 
         /// Whether `docComment` is set.
         @inlinable public var hasDocComment: Bool { raw.hasPointer(at: 0) }
@@ -644,8 +654,8 @@ public enum Node: CapnProto.StructSchema {
 
         /// Doc comment on the member.
         @inlinable public var docComment: String {
-          get { raw.text(at: 0) }
-          nonmutating set { raw.setText(newValue, at: 0) }
+          get { raw.text(at: 0, field: "Node.SourceInfo.Member.docComment") }
+          nonmutating set { raw.setText(newValue, at: 0, field: "Node.SourceInfo.Member.docComment") }
         }
 
         /// Whether `docComment` is set.
@@ -722,7 +732,7 @@ public enum Node: CapnProto.StructSchema {
       /// Therefore, for most use cases, if you want to identify a field by number, it may make the
       /// most sense to use the field's index in this list rather than its ordinal.
       @inlinable public var fields: CapnProto.ListReader<Field.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3) }
+        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3, field: "Node.struct.fields") }
       }
 
       /// Whether `fields` is set.
@@ -808,18 +818,18 @@ public enum Node: CapnProto.StructSchema {
       /// Therefore, for most use cases, if you want to identify a field by number, it may make the
       /// most sense to use the field's index in this list rather than its ordinal.
       @inlinable public var fields: CapnProto.ListBuilder<Field.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 3) }
+        @_lifetime(copy self) get { raw.list(at: 3, field: "Node.struct.fields") }
       }
 
       /// Sets `fields` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initFields(_ count: Int) -> CapnProto.ListBuilder<Field.Builder> {
-        return raw.initList(at: 3, count: count)
+        return raw.initList(at: 3, count: count, field: "Node.struct.fields")
       }
 
       /// Sets `fields` to a copy of a list, with all that it refers to.
       @inlinable public func setFields(_ value: CapnProto.ListReader<Field.Reader>) {
-        raw.setList(value, at: 3)
+        raw.setList(value, at: 3, field: "Node.struct.fields")
       }
 
       /// Whether `fields` is set.
@@ -857,7 +867,7 @@ public enum Node: CapnProto.StructSchema {
 
       /// Enumerants ordered by numeric value (ordinal).
       @inlinable public var enumerants: CapnProto.ListReader<Enumerant.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3) }
+        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3, field: "Node.enum.enumerants") }
       }
 
       /// Whether `enumerants` is set.
@@ -878,18 +888,18 @@ public enum Node: CapnProto.StructSchema {
 
       /// Enumerants ordered by numeric value (ordinal).
       @inlinable public var enumerants: CapnProto.ListBuilder<Enumerant.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 3) }
+        @_lifetime(copy self) get { raw.list(at: 3, field: "Node.enum.enumerants") }
       }
 
       /// Sets `enumerants` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initEnumerants(_ count: Int) -> CapnProto.ListBuilder<Enumerant.Builder> {
-        return raw.initList(at: 3, count: count)
+        return raw.initList(at: 3, count: count, field: "Node.enum.enumerants")
       }
 
       /// Sets `enumerants` to a copy of a list, with all that it refers to.
       @inlinable public func setEnumerants(_ value: CapnProto.ListReader<Enumerant.Reader>) {
-        raw.setList(value, at: 3)
+        raw.setList(value, at: 3, field: "Node.enum.enumerants")
       }
 
       /// Whether `enumerants` is set.
@@ -923,7 +933,7 @@ public enum Node: CapnProto.StructSchema {
 
       /// Methods ordered by ordinal.
       @inlinable public var methods: CapnProto.ListReader<Method.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3) }
+        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3, field: "Node.interface.methods") }
       }
 
       /// Whether `methods` is set.
@@ -931,7 +941,9 @@ public enum Node: CapnProto.StructSchema {
 
       /// Superclasses of this interface.
       @inlinable public var superclasses: CapnProto.ListReader<Superclass.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 4) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try raw.list(at: 4, field: "Node.interface.superclasses")
+        }
       }
 
       /// Whether `superclasses` is set.
@@ -952,18 +964,18 @@ public enum Node: CapnProto.StructSchema {
 
       /// Methods ordered by ordinal.
       @inlinable public var methods: CapnProto.ListBuilder<Method.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 3) }
+        @_lifetime(copy self) get { raw.list(at: 3, field: "Node.interface.methods") }
       }
 
       /// Sets `methods` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initMethods(_ count: Int) -> CapnProto.ListBuilder<Method.Builder> {
-        return raw.initList(at: 3, count: count)
+        return raw.initList(at: 3, count: count, field: "Node.interface.methods")
       }
 
       /// Sets `methods` to a copy of a list, with all that it refers to.
       @inlinable public func setMethods(_ value: CapnProto.ListReader<Method.Reader>) {
-        raw.setList(value, at: 3)
+        raw.setList(value, at: 3, field: "Node.interface.methods")
       }
 
       /// Whether `methods` is set.
@@ -971,18 +983,18 @@ public enum Node: CapnProto.StructSchema {
 
       /// Superclasses of this interface.
       @inlinable public var superclasses: CapnProto.ListBuilder<Superclass.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 4) }
+        @_lifetime(copy self) get { raw.list(at: 4, field: "Node.interface.superclasses") }
       }
 
       /// Sets `superclasses` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initSuperclasses(_ count: Int) -> CapnProto.ListBuilder<Superclass.Builder> {
-        return raw.initList(at: 4, count: count)
+        return raw.initList(at: 4, count: count, field: "Node.interface.superclasses")
       }
 
       /// Sets `superclasses` to a copy of a list, with all that it refers to.
       @inlinable public func setSuperclasses(_ value: CapnProto.ListReader<Superclass.Reader>) {
-        raw.setList(value, at: 4)
+        raw.setList(value, at: 4, field: "Node.interface.superclasses")
       }
 
       /// Whether `superclasses` is set.
@@ -1017,14 +1029,18 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
       @inlinable public var type: Type_.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Type_.Reader(raw.structure(at: 3)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Type_.Reader(raw.structure(at: 3, field: "Node.const.type"))
+        }
       }
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 3) }
 
       @inlinable public var value: Value.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Value.Reader(raw.structure(at: 4)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Value.Reader(raw.structure(at: 4, field: "Node.const.value"))
+        }
       }
 
       /// Whether `value` is set.
@@ -1044,36 +1060,40 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
       @inlinable public var type: Type_.Builder {
-        @_lifetime(copy self) get { Type_.Builder(raw.structure(at: 3, size: Type_.Builder.size)) }
+        @_lifetime(copy self) get {
+          Type_.Builder(raw.structure(at: 3, size: Type_.Builder.size, field: "Node.const.type"))
+        }
       }
 
       /// Sets `type` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initType() -> Type_.Builder {
-        return Type_.Builder(raw.initStructure(at: 3, size: Type_.Builder.size))
+        return Type_.Builder(raw.initStructure(at: 3, size: Type_.Builder.size, field: "Node.const.type"))
       }
 
       /// Sets `type` to a copy of a struct, with all that it refers to.
       @inlinable public func setType(_ value: Type_.Reader) {
-        raw.setStructure(value.raw, at: 3)
+        raw.setStructure(value.raw, at: 3, field: "Node.const.type")
       }
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 3) }
 
       @inlinable public var value: Value.Builder {
-        @_lifetime(copy self) get { Value.Builder(raw.structure(at: 4, size: Value.Builder.size)) }
+        @_lifetime(copy self) get {
+          Value.Builder(raw.structure(at: 4, size: Value.Builder.size, field: "Node.const.value"))
+        }
       }
 
       /// Sets `value` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initValue() -> Value.Builder {
-        return Value.Builder(raw.initStructure(at: 4, size: Value.Builder.size))
+        return Value.Builder(raw.initStructure(at: 4, size: Value.Builder.size, field: "Node.const.value"))
       }
 
       /// Sets `value` to a copy of a struct, with all that it refers to.
       @inlinable public func setValue(_ value: Value.Reader) {
-        raw.setStructure(value.raw, at: 4)
+        raw.setStructure(value.raw, at: 4, field: "Node.const.value")
       }
 
       /// Whether `value` is set.
@@ -1107,7 +1127,9 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
       @inlinable public var type: Type_.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Type_.Reader(raw.structure(at: 3)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Type_.Reader(raw.structure(at: 3, field: "Node.annotation.type"))
+        }
       }
 
       /// Whether `type` is set.
@@ -1151,18 +1173,20 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
       @inlinable public var type: Type_.Builder {
-        @_lifetime(copy self) get { Type_.Builder(raw.structure(at: 3, size: Type_.Builder.size)) }
+        @_lifetime(copy self) get {
+          Type_.Builder(raw.structure(at: 3, size: Type_.Builder.size, field: "Node.annotation.type"))
+        }
       }
 
       /// Sets `type` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initType() -> Type_.Builder {
-        return Type_.Builder(raw.initStructure(at: 3, size: Type_.Builder.size))
+        return Type_.Builder(raw.initStructure(at: 3, size: Type_.Builder.size, field: "Node.annotation.type"))
       }
 
       /// Sets `type` to a copy of a struct, with all that it refers to.
       @inlinable public func setType(_ value: Type_.Reader) {
-        raw.setStructure(value.raw, at: 3)
+        raw.setStructure(value.raw, at: 3, field: "Node.annotation.type")
       }
 
       /// Whether `type` is set.
@@ -1264,7 +1288,9 @@ public enum Field: CapnProto.StructSchema {
     @_lifetime(copy raw)
     @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
-    @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+    @inlinable public var name: String {
+      get throws(CapnProtoError) { try raw.text(at: 0, field: "Field.name") }
+    }
 
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -1278,7 +1304,7 @@ public enum Field: CapnProto.StructSchema {
     @inlinable public var codeOrder: UInt16 { raw.load(UInt16.self, at: 0) }
 
     @inlinable public var annotations: CapnProto.ListReader<Annotation.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1, field: "Field.annotations") }
     }
 
     /// Whether `annotations` is set.
@@ -1295,7 +1321,7 @@ public enum Field: CapnProto.StructSchema {
     /// A regular, non-group, non-fixed-list field.
     @inlinable public var slot: Field.Slot.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(0, at: 4)
+        try raw.expectMember(0, at: 4, field: "Field.slot")
         return Field.Slot.Reader(raw)
       }
     }
@@ -1303,7 +1329,7 @@ public enum Field: CapnProto.StructSchema {
     /// A group.
     @inlinable public var group: Field.Group.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(1, at: 4)
+        try raw.expectMember(1, at: 4, field: "Field.group")
         return Field.Group.Reader(raw)
       }
     }
@@ -1343,8 +1369,8 @@ public enum Field: CapnProto.StructSchema {
     @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
     @inlinable public var name: String {
-      get { raw.text(at: 0) }
-      nonmutating set { raw.setText(newValue, at: 0) }
+      get { raw.text(at: 0, field: "Field.name") }
+      nonmutating set { raw.setText(newValue, at: 0, field: "Field.name") }
     }
 
     /// Whether `name` is set.
@@ -1362,18 +1388,18 @@ public enum Field: CapnProto.StructSchema {
     }
 
     @inlinable public var annotations: CapnProto.ListBuilder<Annotation.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 1) }
+      @_lifetime(copy self) get { raw.list(at: 1, field: "Field.annotations") }
     }
 
     /// Sets `annotations` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
-      return raw.initList(at: 1, count: count)
+      return raw.initList(at: 1, count: count, field: "Field.annotations")
     }
 
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
-      raw.setList(value, at: 1)
+      raw.setList(value, at: 1, field: "Field.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -1401,7 +1427,7 @@ public enum Field: CapnProto.StructSchema {
     /// A regular, non-group, non-fixed-list field.
     @inlinable public var slot: Field.Slot.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(0, at: 4) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(0, at: 4, field: "Field.slot") ? self.raw : self.raw.dropped()
         return Field.Slot.Builder(raw)
       }
     }
@@ -1420,7 +1446,7 @@ public enum Field: CapnProto.StructSchema {
     /// A group.
     @inlinable public var group: Field.Group.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(1, at: 4) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(1, at: 4, field: "Field.group") ? self.raw : self.raw.dropped()
         return Field.Group.Builder(raw)
       }
     }
@@ -1494,7 +1520,7 @@ public enum Field: CapnProto.StructSchema {
       /// the compiled version -- i.e. so that `capnp compile -ocapnp` can do its job.
       @inlinable public var explicit: UInt16 {
         get throws(CapnProtoError) {
-          try raw.expectMember(1, at: 5)
+          try raw.expectMember(1, at: 5, field: "Field.ordinal.explicit")
           return raw.load(UInt16.self, at: 6)
         }
       }
@@ -1543,7 +1569,7 @@ public enum Field: CapnProto.StructSchema {
       /// the compiled version -- i.e. so that `capnp compile -ocapnp` can do its job.
       @inlinable public var explicit: UInt16 {
         get {
-          let raw = self.raw.expectMember(1, at: 5) ? self.raw : self.raw.dropped()
+          let raw = self.raw.expectMember(1, at: 5, field: "Field.ordinal.explicit") ? self.raw : self.raw.dropped()
           return raw.load(UInt16.self, at: 6)
         }
         nonmutating set {
@@ -1604,14 +1630,18 @@ public enum Field: CapnProto.StructSchema {
       @inlinable public var offset: UInt32 { raw.load(UInt32.self, at: 1) }
 
       @inlinable public var type: Type_.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Type_.Reader(raw.structure(at: 2)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Type_.Reader(raw.structure(at: 2, field: "Field.slot.type"))
+        }
       }
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 2) }
 
       @inlinable public var defaultValue: Value.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Value.Reader(raw.structure(at: 3)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Value.Reader(raw.structure(at: 3, field: "Field.slot.defaultValue"))
+        }
       }
 
       /// Whether `defaultValue` is set.
@@ -1645,36 +1675,40 @@ public enum Field: CapnProto.StructSchema {
       }
 
       @inlinable public var type: Type_.Builder {
-        @_lifetime(copy self) get { Type_.Builder(raw.structure(at: 2, size: Type_.Builder.size)) }
+        @_lifetime(copy self) get {
+          Type_.Builder(raw.structure(at: 2, size: Type_.Builder.size, field: "Field.slot.type"))
+        }
       }
 
       /// Sets `type` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initType() -> Type_.Builder {
-        return Type_.Builder(raw.initStructure(at: 2, size: Type_.Builder.size))
+        return Type_.Builder(raw.initStructure(at: 2, size: Type_.Builder.size, field: "Field.slot.type"))
       }
 
       /// Sets `type` to a copy of a struct, with all that it refers to.
       @inlinable public func setType(_ value: Type_.Reader) {
-        raw.setStructure(value.raw, at: 2)
+        raw.setStructure(value.raw, at: 2, field: "Field.slot.type")
       }
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 2) }
 
       @inlinable public var defaultValue: Value.Builder {
-        @_lifetime(copy self) get { Value.Builder(raw.structure(at: 3, size: Value.Builder.size)) }
+        @_lifetime(copy self) get {
+          Value.Builder(raw.structure(at: 3, size: Value.Builder.size, field: "Field.slot.defaultValue"))
+        }
       }
 
       /// Sets `defaultValue` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initDefaultValue() -> Value.Builder {
-        return Value.Builder(raw.initStructure(at: 3, size: Value.Builder.size))
+        return Value.Builder(raw.initStructure(at: 3, size: Value.Builder.size, field: "Field.slot.defaultValue"))
       }
 
       /// Sets `defaultValue` to a copy of a struct, with all that it refers to.
       @inlinable public func setDefaultValue(_ value: Value.Reader) {
-        raw.setStructure(value.raw, at: 3)
+        raw.setStructure(value.raw, at: 3, field: "Field.slot.defaultValue")
       }
 
       /// Whether `defaultValue` is set.
@@ -1766,7 +1800,9 @@ public enum Enumerant: CapnProto.StructSchema {
     @_lifetime(copy raw)
     @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
-    @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+    @inlinable public var name: String {
+      get throws(CapnProtoError) { try raw.text(at: 0, field: "Enumerant.name") }
+    }
 
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -1776,7 +1812,7 @@ public enum Enumerant: CapnProto.StructSchema {
     @inlinable public var codeOrder: UInt16 { raw.load(UInt16.self, at: 0) }
 
     @inlinable public var annotations: CapnProto.ListReader<Annotation.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1, field: "Enumerant.annotations") }
     }
 
     /// Whether `annotations` is set.
@@ -1796,8 +1832,8 @@ public enum Enumerant: CapnProto.StructSchema {
     @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
     @inlinable public var name: String {
-      get { raw.text(at: 0) }
-      nonmutating set { raw.setText(newValue, at: 0) }
+      get { raw.text(at: 0, field: "Enumerant.name") }
+      nonmutating set { raw.setText(newValue, at: 0, field: "Enumerant.name") }
     }
 
     /// Whether `name` is set.
@@ -1811,18 +1847,18 @@ public enum Enumerant: CapnProto.StructSchema {
     }
 
     @inlinable public var annotations: CapnProto.ListBuilder<Annotation.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 1) }
+      @_lifetime(copy self) get { raw.list(at: 1, field: "Enumerant.annotations") }
     }
 
     /// Sets `annotations` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
-      return raw.initList(at: 1, count: count)
+      return raw.initList(at: 1, count: count, field: "Enumerant.annotations")
     }
 
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
-      raw.setList(value, at: 1)
+      raw.setList(value, at: 1, field: "Enumerant.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -1860,7 +1896,9 @@ public enum Superclass: CapnProto.StructSchema {
     @inlinable public var id: UInt64 { raw.load(UInt64.self, at: 0) }
 
     @inlinable public var brand: Brand.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 0)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try Brand.Reader(raw.structure(at: 0, field: "Superclass.brand"))
+      }
     }
 
     /// Whether `brand` is set.
@@ -1885,18 +1923,20 @@ public enum Superclass: CapnProto.StructSchema {
     }
 
     @inlinable public var brand: Brand.Builder {
-      @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size)) }
+      @_lifetime(copy self) get {
+        Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size, field: "Superclass.brand"))
+      }
     }
 
     /// Sets `brand` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initBrand() -> Brand.Builder {
-      return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size))
+      return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size, field: "Superclass.brand"))
     }
 
     /// Sets `brand` to a copy of a struct, with all that it refers to.
     @inlinable public func setBrand(_ value: Brand.Reader) {
-      raw.setStructure(value.raw, at: 0)
+      raw.setStructure(value.raw, at: 0, field: "Superclass.brand")
     }
 
     /// Whether `brand` is set.
@@ -1931,7 +1971,9 @@ public enum Method: CapnProto.StructSchema {
     @_lifetime(copy raw)
     @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
-    @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+    @inlinable public var name: String {
+      get throws(CapnProtoError) { try raw.text(at: 0, field: "Method.name") }
+    }
 
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -1943,7 +1985,7 @@ public enum Method: CapnProto.StructSchema {
     /// The parameters listed in [] (typically, type / generic parameters), whose bindings are intended
     /// to be inferred rather than specified explicitly, although not all languages support this.
     @inlinable public var implicitParameters: CapnProto.ListReader<Node.Parameter.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 4) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 4, field: "Method.implicitParameters") }
     }
 
     /// Whether `implicitParameters` is set.
@@ -1960,7 +2002,9 @@ public enum Method: CapnProto.StructSchema {
 
     /// Brand of param struct type.
     @inlinable public var paramBrand: Brand.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 2)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try Brand.Reader(raw.structure(at: 2, field: "Method.paramBrand"))
+      }
     }
 
     /// Whether `paramBrand` is set.
@@ -1971,14 +2015,16 @@ public enum Method: CapnProto.StructSchema {
 
     /// Brand of result struct type.
     @inlinable public var resultBrand: Brand.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 3)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try Brand.Reader(raw.structure(at: 3, field: "Method.resultBrand"))
+      }
     }
 
     /// Whether `resultBrand` is set.
     @inlinable public var hasResultBrand: Bool { raw.hasPointer(at: 3) }
 
     @inlinable public var annotations: CapnProto.ListReader<Annotation.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1, field: "Method.annotations") }
     }
 
     /// Whether `annotations` is set.
@@ -1998,8 +2044,8 @@ public enum Method: CapnProto.StructSchema {
     @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
     @inlinable public var name: String {
-      get { raw.text(at: 0) }
-      nonmutating set { raw.setText(newValue, at: 0) }
+      get { raw.text(at: 0, field: "Method.name") }
+      nonmutating set { raw.setText(newValue, at: 0, field: "Method.name") }
     }
 
     /// Whether `name` is set.
@@ -2015,18 +2061,18 @@ public enum Method: CapnProto.StructSchema {
     /// The parameters listed in [] (typically, type / generic parameters), whose bindings are intended
     /// to be inferred rather than specified explicitly, although not all languages support this.
     @inlinable public var implicitParameters: CapnProto.ListBuilder<Node.Parameter.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 4) }
+      @_lifetime(copy self) get { raw.list(at: 4, field: "Method.implicitParameters") }
     }
 
     /// Sets `implicitParameters` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initImplicitParameters(_ count: Int) -> CapnProto.ListBuilder<Node.Parameter.Builder> {
-      return raw.initList(at: 4, count: count)
+      return raw.initList(at: 4, count: count, field: "Method.implicitParameters")
     }
 
     /// Sets `implicitParameters` to a copy of a list, with all that it refers to.
     @inlinable public func setImplicitParameters(_ value: CapnProto.ListReader<Node.Parameter.Reader>) {
-      raw.setList(value, at: 4)
+      raw.setList(value, at: 4, field: "Method.implicitParameters")
     }
 
     /// Whether `implicitParameters` is set.
@@ -2046,18 +2092,20 @@ public enum Method: CapnProto.StructSchema {
 
     /// Brand of param struct type.
     @inlinable public var paramBrand: Brand.Builder {
-      @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 2, size: Brand.Builder.size)) }
+      @_lifetime(copy self) get {
+        Brand.Builder(raw.structure(at: 2, size: Brand.Builder.size, field: "Method.paramBrand"))
+      }
     }
 
     /// Sets `paramBrand` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initParamBrand() -> Brand.Builder {
-      return Brand.Builder(raw.initStructure(at: 2, size: Brand.Builder.size))
+      return Brand.Builder(raw.initStructure(at: 2, size: Brand.Builder.size, field: "Method.paramBrand"))
     }
 
     /// Sets `paramBrand` to a copy of a struct, with all that it refers to.
     @inlinable public func setParamBrand(_ value: Brand.Reader) {
-      raw.setStructure(value.raw, at: 2)
+      raw.setStructure(value.raw, at: 2, field: "Method.paramBrand")
     }
 
     /// Whether `paramBrand` is set.
@@ -2071,36 +2119,38 @@ public enum Method: CapnProto.StructSchema {
 
     /// Brand of result struct type.
     @inlinable public var resultBrand: Brand.Builder {
-      @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 3, size: Brand.Builder.size)) }
+      @_lifetime(copy self) get {
+        Brand.Builder(raw.structure(at: 3, size: Brand.Builder.size, field: "Method.resultBrand"))
+      }
     }
 
     /// Sets `resultBrand` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initResultBrand() -> Brand.Builder {
-      return Brand.Builder(raw.initStructure(at: 3, size: Brand.Builder.size))
+      return Brand.Builder(raw.initStructure(at: 3, size: Brand.Builder.size, field: "Method.resultBrand"))
     }
 
     /// Sets `resultBrand` to a copy of a struct, with all that it refers to.
     @inlinable public func setResultBrand(_ value: Brand.Reader) {
-      raw.setStructure(value.raw, at: 3)
+      raw.setStructure(value.raw, at: 3, field: "Method.resultBrand")
     }
 
     /// Whether `resultBrand` is set.
     @inlinable public var hasResultBrand: Bool { raw.hasPointer(at: 3) }
 
     @inlinable public var annotations: CapnProto.ListBuilder<Annotation.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 1) }
+      @_lifetime(copy self) get { raw.list(at: 1, field: "Method.annotations") }
     }
 
     /// Sets `annotations` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initAnnotations(_ count: Int) -> CapnProto.ListBuilder<Annotation.Builder> {
-      return raw.initList(at: 1, count: count)
+      return raw.initList(at: 1, count: count, field: "Method.annotations")
     }
 
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
-      raw.setList(value, at: 1)
+      raw.setList(value, at: 1, field: "Method.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -2143,35 +2193,35 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var list: Type_.List.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(14, at: 0)
+        try raw.expectMember(14, at: 0, field: "Type.list")
         return Type_.List.Reader(raw)
       }
     }
 
     @inlinable public var `enum`: Type_.Enum.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(15, at: 0)
+        try raw.expectMember(15, at: 0, field: "Type.enum")
         return Type_.Enum.Reader(raw)
       }
     }
 
     @inlinable public var `struct`: Type_.Struct.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(16, at: 0)
+        try raw.expectMember(16, at: 0, field: "Type.struct")
         return Type_.Struct.Reader(raw)
       }
     }
 
     @inlinable public var interface: Type_.Interface.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(17, at: 0)
+        try raw.expectMember(17, at: 0, field: "Type.interface")
         return Type_.Interface.Reader(raw)
       }
     }
 
     @inlinable public var anyPointer: Type_.AnyPointer.Reader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(18, at: 0)
+        try raw.expectMember(18, at: 0, field: "Type.anyPointer")
         return Type_.AnyPointer.Reader(raw)
       }
     }
@@ -2272,7 +2322,7 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var list: Type_.List.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(14, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(14, at: 0, field: "Type.list") ? self.raw : self.raw.dropped()
         return Type_.List.Builder(raw)
       }
     }
@@ -2287,7 +2337,7 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var `enum`: Type_.Enum.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(15, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(15, at: 0, field: "Type.enum") ? self.raw : self.raw.dropped()
         return Type_.Enum.Builder(raw)
       }
     }
@@ -2303,7 +2353,7 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var `struct`: Type_.Struct.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(16, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(16, at: 0, field: "Type.struct") ? self.raw : self.raw.dropped()
         return Type_.Struct.Builder(raw)
       }
     }
@@ -2319,7 +2369,7 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var interface: Type_.Interface.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(17, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(17, at: 0, field: "Type.interface") ? self.raw : self.raw.dropped()
         return Type_.Interface.Builder(raw)
       }
     }
@@ -2335,7 +2385,7 @@ public enum Type_: CapnProto.StructSchema {
 
     @inlinable public var anyPointer: Type_.AnyPointer.Builder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(18, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(18, at: 0, field: "Type.anyPointer") ? self.raw : self.raw.dropped()
         return Type_.AnyPointer.Builder(raw)
       }
     }
@@ -2440,7 +2490,9 @@ public enum Type_: CapnProto.StructSchema {
       @inlinable public init(_ raw: CapnProto.RawStructReader) { self.raw = raw }
 
       @inlinable public var elementType: Type_.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Type_.Reader(raw.structure(at: 0)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Type_.Reader(raw.structure(at: 0, field: "Type.list.elementType"))
+        }
       }
 
       /// Whether `elementType` is set.
@@ -2460,18 +2512,20 @@ public enum Type_: CapnProto.StructSchema {
       @inlinable public var asReader: Reader { @_lifetime(copy self) get { Reader(raw.asReader) } }
 
       @inlinable public var elementType: Type_.Builder {
-        @_lifetime(copy self) get { Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size)) }
+        @_lifetime(copy self) get {
+          Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size, field: "Type.list.elementType"))
+        }
       }
 
       /// Sets `elementType` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initElementType() -> Type_.Builder {
-        return Type_.Builder(raw.initStructure(at: 0, size: Type_.Builder.size))
+        return Type_.Builder(raw.initStructure(at: 0, size: Type_.Builder.size, field: "Type.list.elementType"))
       }
 
       /// Sets `elementType` to a copy of a struct, with all that it refers to.
       @inlinable public func setElementType(_ value: Type_.Reader) {
-        raw.setStructure(value.raw, at: 0)
+        raw.setStructure(value.raw, at: 0, field: "Type.list.elementType")
       }
 
       /// Whether `elementType` is set.
@@ -2501,7 +2555,9 @@ public enum Type_: CapnProto.StructSchema {
       @inlinable public var typeId: UInt64 { raw.load(UInt64.self, at: 1) }
 
       @inlinable public var brand: Brand.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 0)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Brand.Reader(raw.structure(at: 0, field: "Type.enum.brand"))
+        }
       }
 
       /// Whether `brand` is set.
@@ -2526,18 +2582,20 @@ public enum Type_: CapnProto.StructSchema {
       }
 
       @inlinable public var brand: Brand.Builder {
-        @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size)) }
+        @_lifetime(copy self) get {
+          Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size, field: "Type.enum.brand"))
+        }
       }
 
       /// Sets `brand` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initBrand() -> Brand.Builder {
-        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size))
+        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size, field: "Type.enum.brand"))
       }
 
       /// Sets `brand` to a copy of a struct, with all that it refers to.
       @inlinable public func setBrand(_ value: Brand.Reader) {
-        raw.setStructure(value.raw, at: 0)
+        raw.setStructure(value.raw, at: 0, field: "Type.enum.brand")
       }
 
       /// Whether `brand` is set.
@@ -2572,7 +2630,9 @@ public enum Type_: CapnProto.StructSchema {
       @inlinable public var typeId: UInt64 { raw.load(UInt64.self, at: 1) }
 
       @inlinable public var brand: Brand.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 0)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Brand.Reader(raw.structure(at: 0, field: "Type.struct.brand"))
+        }
       }
 
       /// Whether `brand` is set.
@@ -2597,18 +2657,20 @@ public enum Type_: CapnProto.StructSchema {
       }
 
       @inlinable public var brand: Brand.Builder {
-        @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size)) }
+        @_lifetime(copy self) get {
+          Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size, field: "Type.struct.brand"))
+        }
       }
 
       /// Sets `brand` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initBrand() -> Brand.Builder {
-        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size))
+        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size, field: "Type.struct.brand"))
       }
 
       /// Sets `brand` to a copy of a struct, with all that it refers to.
       @inlinable public func setBrand(_ value: Brand.Reader) {
-        raw.setStructure(value.raw, at: 0)
+        raw.setStructure(value.raw, at: 0, field: "Type.struct.brand")
       }
 
       /// Whether `brand` is set.
@@ -2643,7 +2705,9 @@ public enum Type_: CapnProto.StructSchema {
       @inlinable public var typeId: UInt64 { raw.load(UInt64.self, at: 1) }
 
       @inlinable public var brand: Brand.Reader {
-        @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 0)) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try Brand.Reader(raw.structure(at: 0, field: "Type.interface.brand"))
+        }
       }
 
       /// Whether `brand` is set.
@@ -2668,18 +2732,20 @@ public enum Type_: CapnProto.StructSchema {
       }
 
       @inlinable public var brand: Brand.Builder {
-        @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size)) }
+        @_lifetime(copy self) get {
+          Brand.Builder(raw.structure(at: 0, size: Brand.Builder.size, field: "Type.interface.brand"))
+        }
       }
 
       /// Sets `brand` to a new struct with every field at its default.
       @_lifetime(copy self)
       @inlinable public func initBrand() -> Brand.Builder {
-        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size))
+        return Brand.Builder(raw.initStructure(at: 0, size: Brand.Builder.size, field: "Type.interface.brand"))
       }
 
       /// Sets `brand` to a copy of a struct, with all that it refers to.
       @inlinable public func setBrand(_ value: Brand.Reader) {
-        raw.setStructure(value.raw, at: 0)
+        raw.setStructure(value.raw, at: 0, field: "Type.interface.brand")
       }
 
       /// Whether `brand` is set.
@@ -2718,7 +2784,7 @@ public enum Type_: CapnProto.StructSchema {
       /// to be a struct, list, or capability.
       @inlinable public var unconstrained: Type_.AnyPointer.Unconstrained.Reader {
         @_lifetime(copy self) get throws(CapnProtoError) {
-          try raw.expectMember(0, at: 4)
+          try raw.expectMember(0, at: 4, field: "Type.anyPointer.unconstrained")
           return Type_.AnyPointer.Unconstrained.Reader(raw)
         }
       }
@@ -2726,7 +2792,7 @@ public enum Type_: CapnProto.StructSchema {
       /// This is actually a reference to a type parameter defined within this scope.
       @inlinable public var parameter: Type_.AnyPointer.Parameter.Reader {
         @_lifetime(copy self) get throws(CapnProtoError) {
-          try raw.expectMember(1, at: 4)
+          try raw.expectMember(1, at: 4, field: "Type.anyPointer.parameter")
           return Type_.AnyPointer.Parameter.Reader(raw)
         }
       }
@@ -2735,7 +2801,7 @@ public enum Type_: CapnProto.StructSchema {
       /// legal context for this type to appear is inside Method.paramBrand or Method.resultBrand.
       @inlinable public var implicitMethodParameter: Type_.AnyPointer.ImplicitMethodParameter.Reader {
         @_lifetime(copy self) get throws(CapnProtoError) {
-          try raw.expectMember(2, at: 4)
+          try raw.expectMember(2, at: 4, field: "Type.anyPointer.implicitMethodParameter")
           return Type_.AnyPointer.ImplicitMethodParameter.Reader(raw)
         }
       }
@@ -2789,7 +2855,7 @@ public enum Type_: CapnProto.StructSchema {
       /// to be a struct, list, or capability.
       @inlinable public var unconstrained: Type_.AnyPointer.Unconstrained.Builder {
         @_lifetime(copy self) get {
-          let raw = self.raw.expectMember(0, at: 4) ? self.raw : self.raw.dropped()
+          let raw = self.raw.expectMember(0, at: 4, field: "Type.anyPointer.unconstrained") ? self.raw : self.raw.dropped()
           return Type_.AnyPointer.Unconstrained.Builder(raw)
         }
       }
@@ -2805,7 +2871,7 @@ public enum Type_: CapnProto.StructSchema {
       /// This is actually a reference to a type parameter defined within this scope.
       @inlinable public var parameter: Type_.AnyPointer.Parameter.Builder {
         @_lifetime(copy self) get {
-          let raw = self.raw.expectMember(1, at: 4) ? self.raw : self.raw.dropped()
+          let raw = self.raw.expectMember(1, at: 4, field: "Type.anyPointer.parameter") ? self.raw : self.raw.dropped()
           return Type_.AnyPointer.Parameter.Builder(raw)
         }
       }
@@ -2823,7 +2889,7 @@ public enum Type_: CapnProto.StructSchema {
       /// legal context for this type to appear is inside Method.paramBrand or Method.resultBrand.
       @inlinable public var implicitMethodParameter: Type_.AnyPointer.ImplicitMethodParameter.Builder {
         @_lifetime(copy self) get {
-          let raw = self.raw.expectMember(2, at: 4) ? self.raw : self.raw.dropped()
+          let raw = self.raw.expectMember(2, at: 4, field: "Type.anyPointer.implicitMethodParameter") ? self.raw : self.raw.dropped()
           return Type_.AnyPointer.ImplicitMethodParameter.Builder(raw)
         }
       }
@@ -3108,7 +3174,7 @@ public enum Brand: CapnProto.StructSchema {
     /// in this list. If no parameterization is included for a particular relevant scope, then either
     /// that scope has no parameters or all parameters should be considered to be `AnyPointer`.
     @inlinable public var scopes: CapnProto.ListReader<Brand.Scope.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 0) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 0, field: "Brand.scopes") }
     }
 
     /// Whether `scopes` is set.
@@ -3131,18 +3197,18 @@ public enum Brand: CapnProto.StructSchema {
     /// in this list. If no parameterization is included for a particular relevant scope, then either
     /// that scope has no parameters or all parameters should be considered to be `AnyPointer`.
     @inlinable public var scopes: CapnProto.ListBuilder<Brand.Scope.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 0) }
+      @_lifetime(copy self) get { raw.list(at: 0, field: "Brand.scopes") }
     }
 
     /// Sets `scopes` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initScopes(_ count: Int) -> CapnProto.ListBuilder<Brand.Scope.Builder> {
-      return raw.initList(at: 0, count: count)
+      return raw.initList(at: 0, count: count, field: "Brand.scopes")
     }
 
     /// Sets `scopes` to a copy of a list, with all that it refers to.
     @inlinable public func setScopes(_ value: CapnProto.ListReader<Brand.Scope.Reader>) {
-      raw.setList(value, at: 0)
+      raw.setList(value, at: 0, field: "Brand.scopes")
     }
 
     /// Whether `scopes` is set.
@@ -3183,8 +3249,8 @@ public enum Brand: CapnProto.StructSchema {
       /// List of parameter bindings.
       @inlinable public var bind: CapnProto.ListReader<Brand.Binding.Reader> {
         @_lifetime(copy self) get throws(CapnProtoError) {
-          try raw.expectMember(0, at: 4)
-          return try raw.list(at: 0)
+          try raw.expectMember(0, at: 4, field: "Brand.Scope.bind")
+          return try raw.list(at: 0, field: "Brand.Scope.bind")
         }
       }
 
@@ -3219,7 +3285,7 @@ public enum Brand: CapnProto.StructSchema {
       @inlinable public var which: Which {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 4) {
-          case 0: return .bind(try raw.list(at: 0))
+          case 0: return .bind(try raw.list(at: 0, field: "Brand.Scope.bind"))
           case 1: return .inherit
           case let other: return .unknown(other)
           }
@@ -3248,8 +3314,8 @@ public enum Brand: CapnProto.StructSchema {
       /// List of parameter bindings.
       @inlinable public var bind: CapnProto.ListBuilder<Brand.Binding.Builder> {
         @_lifetime(copy self) get {
-          let raw = self.raw.expectMember(0, at: 4) ? self.raw : self.raw.dropped()
-          return raw.list(at: 0)
+          let raw = self.raw.expectMember(0, at: 4, field: "Brand.Scope.bind") ? self.raw : self.raw.dropped()
+          return raw.list(at: 0, field: "Brand.Scope.bind")
         }
       }
 
@@ -3257,13 +3323,13 @@ public enum Brand: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initBind(_ count: Int) -> CapnProto.ListBuilder<Brand.Binding.Builder> {
         raw.store(UInt16(0), at: 4)
-        return raw.initList(at: 0, count: count)
+        return raw.initList(at: 0, count: count, field: "Brand.Scope.bind")
       }
 
       /// Sets `bind` to a copy of a list, with all that it refers to.
       @inlinable public func setBind(_ value: CapnProto.ListReader<Brand.Binding.Reader>) {
         raw.store(UInt16(0), at: 4)
-        raw.setList(value, at: 0)
+        raw.setList(value, at: 0, field: "Brand.Scope.bind")
       }
 
       /// Whether `bind` is set.
@@ -3314,7 +3380,7 @@ public enum Brand: CapnProto.StructSchema {
       @inlinable public var which: Which {
         @_lifetime(copy self) get {
           switch raw.load(UInt16.self, at: 4) {
-          case 0: return .bind(raw.list(at: 0))
+          case 0: return .bind(raw.list(at: 0, field: "Brand.Scope.bind"))
           case 1: return .inherit
           case let other: return .unknown(other)
           }
@@ -3352,8 +3418,8 @@ public enum Brand: CapnProto.StructSchema {
 
       @inlinable public var type: Type_.Reader {
         @_lifetime(copy self) get throws(CapnProtoError) {
-          try raw.expectMember(1, at: 0)
-          return try Type_.Reader(raw.structure(at: 0))
+          try raw.expectMember(1, at: 0, field: "Brand.Binding.type")
+          return try Type_.Reader(raw.structure(at: 0, field: "Brand.Binding.type"))
         }
       }
 
@@ -3373,7 +3439,7 @@ public enum Brand: CapnProto.StructSchema {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 0) {
           case 0: return .unbound
-          case 1: return .type(try Type_.Reader(raw.structure(at: 0)))
+          case 1: return .type(try Type_.Reader(raw.structure(at: 0, field: "Brand.Binding.type")))
           case let other: return .unknown(other)
           }
         }
@@ -3396,8 +3462,8 @@ public enum Brand: CapnProto.StructSchema {
 
       @inlinable public var type: Type_.Builder {
         @_lifetime(copy self) get {
-          let raw = self.raw.expectMember(1, at: 0) ? self.raw : self.raw.dropped()
-          return Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size))
+          let raw = self.raw.expectMember(1, at: 0, field: "Brand.Binding.type") ? self.raw : self.raw.dropped()
+          return Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size, field: "Brand.Binding.type"))
         }
       }
 
@@ -3405,13 +3471,13 @@ public enum Brand: CapnProto.StructSchema {
       @_lifetime(copy self)
       @inlinable public func initType() -> Type_.Builder {
         raw.store(UInt16(1), at: 0)
-        return Type_.Builder(raw.initStructure(at: 0, size: Type_.Builder.size))
+        return Type_.Builder(raw.initStructure(at: 0, size: Type_.Builder.size, field: "Brand.Binding.type"))
       }
 
       /// Sets `type` to a copy of a struct, with all that it refers to.
       @inlinable public func setType(_ value: Type_.Reader) {
         raw.store(UInt16(1), at: 0)
-        raw.setStructure(value.raw, at: 0)
+        raw.setStructure(value.raw, at: 0, field: "Brand.Binding.type")
       }
 
       /// Whether `type` is set.
@@ -3430,7 +3496,7 @@ public enum Brand: CapnProto.StructSchema {
         @_lifetime(copy self) get {
           switch raw.load(UInt16.self, at: 0) {
           case 0: return .unbound
-          case 1: return .type(Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size)))
+          case 1: return .type(Type_.Builder(raw.structure(at: 0, size: Type_.Builder.size, field: "Brand.Binding.type")))
           case let other: return .unknown(other)
           }
         }
@@ -3468,85 +3534,85 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var bool: Bool {
       get throws(CapnProtoError) {
-        try raw.expectMember(1, at: 0)
+        try raw.expectMember(1, at: 0, field: "Value.bool")
         return raw.loadBool(atBit: 16)
       }
     }
 
     @inlinable public var int8: Int8 {
       get throws(CapnProtoError) {
-        try raw.expectMember(2, at: 0)
+        try raw.expectMember(2, at: 0, field: "Value.int8")
         return raw.load(Int8.self, at: 2)
       }
     }
 
     @inlinable public var int16: Int16 {
       get throws(CapnProtoError) {
-        try raw.expectMember(3, at: 0)
+        try raw.expectMember(3, at: 0, field: "Value.int16")
         return raw.load(Int16.self, at: 1)
       }
     }
 
     @inlinable public var int32: Int32 {
       get throws(CapnProtoError) {
-        try raw.expectMember(4, at: 0)
+        try raw.expectMember(4, at: 0, field: "Value.int32")
         return raw.load(Int32.self, at: 1)
       }
     }
 
     @inlinable public var int64: Int64 {
       get throws(CapnProtoError) {
-        try raw.expectMember(5, at: 0)
+        try raw.expectMember(5, at: 0, field: "Value.int64")
         return raw.load(Int64.self, at: 1)
       }
     }
 
     @inlinable public var uint8: UInt8 {
       get throws(CapnProtoError) {
-        try raw.expectMember(6, at: 0)
+        try raw.expectMember(6, at: 0, field: "Value.uint8")
         return raw.load(UInt8.self, at: 2)
       }
     }
 
     @inlinable public var uint16: UInt16 {
       get throws(CapnProtoError) {
-        try raw.expectMember(7, at: 0)
+        try raw.expectMember(7, at: 0, field: "Value.uint16")
         return raw.load(UInt16.self, at: 1)
       }
     }
 
     @inlinable public var uint32: UInt32 {
       get throws(CapnProtoError) {
-        try raw.expectMember(8, at: 0)
+        try raw.expectMember(8, at: 0, field: "Value.uint32")
         return raw.load(UInt32.self, at: 1)
       }
     }
 
     @inlinable public var uint64: UInt64 {
       get throws(CapnProtoError) {
-        try raw.expectMember(9, at: 0)
+        try raw.expectMember(9, at: 0, field: "Value.uint64")
         return raw.load(UInt64.self, at: 1)
       }
     }
 
     @inlinable public var float32: Float {
       get throws(CapnProtoError) {
-        try raw.expectMember(10, at: 0)
+        try raw.expectMember(10, at: 0, field: "Value.float32")
         return raw.load(Float.self, at: 1)
       }
     }
 
     @inlinable public var float64: Double {
       get throws(CapnProtoError) {
-        try raw.expectMember(11, at: 0)
+        try raw.expectMember(11, at: 0, field: "Value.float64")
         return raw.load(Double.self, at: 1)
       }
     }
 
     @inlinable public var text: String {
       get throws(CapnProtoError) {
-        try raw.expectMember(12, at: 0)
-        return try raw.text(at: 0)
+        try raw.expectMember(12, at: 0, field: "Value.text")
+        return try raw.text(at: 0, field: "Value.text")
       }
     }
 
@@ -3555,8 +3621,8 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var data: RawSpan {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(13, at: 0)
-        return try raw.data(at: 0)
+        try raw.expectMember(13, at: 0, field: "Value.data")
+        return try raw.data(at: 0, field: "Value.data")
       }
     }
 
@@ -3565,7 +3631,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var list: CapnProto.AnyPointerReader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(14, at: 0)
+        try raw.expectMember(14, at: 0, field: "Value.list")
         return raw.pointer(at: 0)
       }
     }
@@ -3575,14 +3641,14 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var `enum`: UInt16 {
       get throws(CapnProtoError) {
-        try raw.expectMember(15, at: 0)
+        try raw.expectMember(15, at: 0, field: "Value.enum")
         return raw.load(UInt16.self, at: 1)
       }
     }
 
     @inlinable public var `struct`: CapnProto.AnyPointerReader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(16, at: 0)
+        try raw.expectMember(16, at: 0, field: "Value.struct")
         return raw.pointer(at: 0)
       }
     }
@@ -3592,7 +3658,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var anyPointer: CapnProto.AnyPointerReader {
       @_lifetime(copy self) get throws(CapnProtoError) {
-        try raw.expectMember(18, at: 0)
+        try raw.expectMember(18, at: 0, field: "Value.anyPointer")
         return raw.pointer(at: 0)
       }
     }
@@ -3645,8 +3711,8 @@ public enum Value: CapnProto.StructSchema {
         case 9: return .uint64(raw.load(UInt64.self, at: 1))
         case 10: return .float32(raw.load(Float.self, at: 1))
         case 11: return .float64(raw.load(Double.self, at: 1))
-        case 12: return .text(try raw.text(at: 0))
-        case 13: return .data(try raw.data(at: 0))
+        case 12: return .text(try raw.text(at: 0, field: "Value.text"))
+        case 13: return .data(try raw.data(at: 0, field: "Value.data"))
         case 14: return .list(raw.pointer(at: 0))
         case 15: return .`enum`(raw.load(UInt16.self, at: 1))
         case 16: return .`struct`(raw.pointer(at: 0))
@@ -3674,7 +3740,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var bool: Bool {
       get {
-        let raw = self.raw.expectMember(1, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(1, at: 0, field: "Value.bool") ? self.raw : self.raw.dropped()
         return raw.loadBool(atBit: 16)
       }
       nonmutating set {
@@ -3685,7 +3751,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var int8: Int8 {
       get {
-        let raw = self.raw.expectMember(2, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(2, at: 0, field: "Value.int8") ? self.raw : self.raw.dropped()
         return raw.load(Int8.self, at: 2)
       }
       nonmutating set {
@@ -3696,7 +3762,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var int16: Int16 {
       get {
-        let raw = self.raw.expectMember(3, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(3, at: 0, field: "Value.int16") ? self.raw : self.raw.dropped()
         return raw.load(Int16.self, at: 1)
       }
       nonmutating set {
@@ -3707,7 +3773,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var int32: Int32 {
       get {
-        let raw = self.raw.expectMember(4, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(4, at: 0, field: "Value.int32") ? self.raw : self.raw.dropped()
         return raw.load(Int32.self, at: 1)
       }
       nonmutating set {
@@ -3718,7 +3784,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var int64: Int64 {
       get {
-        let raw = self.raw.expectMember(5, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(5, at: 0, field: "Value.int64") ? self.raw : self.raw.dropped()
         return raw.load(Int64.self, at: 1)
       }
       nonmutating set {
@@ -3729,7 +3795,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var uint8: UInt8 {
       get {
-        let raw = self.raw.expectMember(6, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(6, at: 0, field: "Value.uint8") ? self.raw : self.raw.dropped()
         return raw.load(UInt8.self, at: 2)
       }
       nonmutating set {
@@ -3740,7 +3806,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var uint16: UInt16 {
       get {
-        let raw = self.raw.expectMember(7, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(7, at: 0, field: "Value.uint16") ? self.raw : self.raw.dropped()
         return raw.load(UInt16.self, at: 1)
       }
       nonmutating set {
@@ -3751,7 +3817,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var uint32: UInt32 {
       get {
-        let raw = self.raw.expectMember(8, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(8, at: 0, field: "Value.uint32") ? self.raw : self.raw.dropped()
         return raw.load(UInt32.self, at: 1)
       }
       nonmutating set {
@@ -3762,7 +3828,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var uint64: UInt64 {
       get {
-        let raw = self.raw.expectMember(9, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(9, at: 0, field: "Value.uint64") ? self.raw : self.raw.dropped()
         return raw.load(UInt64.self, at: 1)
       }
       nonmutating set {
@@ -3773,7 +3839,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var float32: Float {
       get {
-        let raw = self.raw.expectMember(10, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(10, at: 0, field: "Value.float32") ? self.raw : self.raw.dropped()
         return raw.load(Float.self, at: 1)
       }
       nonmutating set {
@@ -3784,7 +3850,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var float64: Double {
       get {
-        let raw = self.raw.expectMember(11, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(11, at: 0, field: "Value.float64") ? self.raw : self.raw.dropped()
         return raw.load(Double.self, at: 1)
       }
       nonmutating set {
@@ -3795,12 +3861,12 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var text: String {
       get {
-        let raw = self.raw.expectMember(12, at: 0) ? self.raw : self.raw.dropped()
-        return raw.text(at: 0)
+        let raw = self.raw.expectMember(12, at: 0, field: "Value.text") ? self.raw : self.raw.dropped()
+        return raw.text(at: 0, field: "Value.text")
       }
       nonmutating set {
         raw.store(UInt16(12), at: 0)
-        raw.setText(newValue, at: 0)
+        raw.setText(newValue, at: 0, field: "Value.text")
       }
     }
 
@@ -3809,34 +3875,34 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var data: RawSpan {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(13, at: 0) ? self.raw : self.raw.dropped()
-        return raw.data(at: 0)
+        let raw = self.raw.expectMember(13, at: 0, field: "Value.data") ? self.raw : self.raw.dropped()
+        return raw.data(at: 0, field: "Value.data")
       }
     }
 
     /// Sets `data` to a copy of `bytes`.
     @inlinable public func setData(_ bytes: RawSpan) {
       raw.store(UInt16(13), at: 0)
-      raw.setData(bytes, at: 0)
+      raw.setData(bytes, at: 0, field: "Value.data")
     }
 
     /// Sets `data` to a copy of `bytes`.
     @inlinable public func setData(_ bytes: [UInt8]) {
       raw.store(UInt16(13), at: 0)
-      raw.setData(bytes, at: 0)
+      raw.setData(bytes, at: 0, field: "Value.data")
     }
 
     /// Sets `data` to `byteCount` zero bytes, to be written through the result.
     @_lifetime(copy self)
     @inlinable public func initData(byteCount: Int) -> MutableRawSpan {
       raw.store(UInt16(13), at: 0)
-      return raw.initData(at: 0, byteCount: byteCount)
+      return raw.initData(at: 0, byteCount: byteCount, field: "Value.data")
     }
 
     /// Sets `data` to what `fill` writes, at most `byteCount` bytes. They are not zeroed first.
     @inlinable public func initData<E: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(E) -> Void) throws(E) {
       raw.store(UInt16(13), at: 0)
-      try raw.initData(at: 0, byteCount: byteCount, fill: fill)
+      try raw.initData(at: 0, byteCount: byteCount, field: "Value.data", fill: fill)
     }
 
     /// Whether `data` is set.
@@ -3844,7 +3910,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var list: CapnProto.AnyPointerBuilder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(14, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(14, at: 0, field: "Value.list") ? self.raw : self.raw.dropped()
         return raw.pointer(at: 0)
       }
     }
@@ -3868,7 +3934,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var `enum`: UInt16 {
       get {
-        let raw = self.raw.expectMember(15, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(15, at: 0, field: "Value.enum") ? self.raw : self.raw.dropped()
         return raw.load(UInt16.self, at: 1)
       }
       nonmutating set {
@@ -3879,7 +3945,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var `struct`: CapnProto.AnyPointerBuilder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(16, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(16, at: 0, field: "Value.struct") ? self.raw : self.raw.dropped()
         return raw.pointer(at: 0)
       }
     }
@@ -3907,7 +3973,7 @@ public enum Value: CapnProto.StructSchema {
 
     @inlinable public var anyPointer: CapnProto.AnyPointerBuilder {
       @_lifetime(copy self) get {
-        let raw = self.raw.expectMember(18, at: 0) ? self.raw : self.raw.dropped()
+        let raw = self.raw.expectMember(18, at: 0, field: "Value.anyPointer") ? self.raw : self.raw.dropped()
         return raw.pointer(at: 0)
       }
     }
@@ -3974,8 +4040,8 @@ public enum Value: CapnProto.StructSchema {
         case 9: return .uint64(raw.load(UInt64.self, at: 1))
         case 10: return .float32(raw.load(Float.self, at: 1))
         case 11: return .float64(raw.load(Double.self, at: 1))
-        case 12: return .text(raw.text(at: 0))
-        case 13: return .data(raw.data(at: 0))
+        case 12: return .text(raw.text(at: 0, field: "Value.text"))
+        case 13: return .data(raw.data(at: 0, field: "Value.data"))
         case 14: return .list(raw.pointer(at: 0))
         case 15: return .`enum`(raw.load(UInt16.self, at: 1))
         case 16: return .`struct`(raw.pointer(at: 0))
@@ -4025,14 +4091,18 @@ public enum Annotation: CapnProto.StructSchema {
     ///
     /// Note that the annotation itself is not allowed to be parameterized, but its scope might be.
     @inlinable public var brand: Brand.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try Brand.Reader(raw.structure(at: 1)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try Brand.Reader(raw.structure(at: 1, field: "Annotation.brand"))
+      }
     }
 
     /// Whether `brand` is set.
     @inlinable public var hasBrand: Bool { raw.hasPointer(at: 1) }
 
     @inlinable public var value: Value.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try Value.Reader(raw.structure(at: 0)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try Value.Reader(raw.structure(at: 0, field: "Annotation.value"))
+      }
     }
 
     /// Whether `value` is set.
@@ -4061,36 +4131,40 @@ public enum Annotation: CapnProto.StructSchema {
     ///
     /// Note that the annotation itself is not allowed to be parameterized, but its scope might be.
     @inlinable public var brand: Brand.Builder {
-      @_lifetime(copy self) get { Brand.Builder(raw.structure(at: 1, size: Brand.Builder.size)) }
+      @_lifetime(copy self) get {
+        Brand.Builder(raw.structure(at: 1, size: Brand.Builder.size, field: "Annotation.brand"))
+      }
     }
 
     /// Sets `brand` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initBrand() -> Brand.Builder {
-      return Brand.Builder(raw.initStructure(at: 1, size: Brand.Builder.size))
+      return Brand.Builder(raw.initStructure(at: 1, size: Brand.Builder.size, field: "Annotation.brand"))
     }
 
     /// Sets `brand` to a copy of a struct, with all that it refers to.
     @inlinable public func setBrand(_ value: Brand.Reader) {
-      raw.setStructure(value.raw, at: 1)
+      raw.setStructure(value.raw, at: 1, field: "Annotation.brand")
     }
 
     /// Whether `brand` is set.
     @inlinable public var hasBrand: Bool { raw.hasPointer(at: 1) }
 
     @inlinable public var value: Value.Builder {
-      @_lifetime(copy self) get { Value.Builder(raw.structure(at: 0, size: Value.Builder.size)) }
+      @_lifetime(copy self) get {
+        Value.Builder(raw.structure(at: 0, size: Value.Builder.size, field: "Annotation.value"))
+      }
     }
 
     /// Sets `value` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initValue() -> Value.Builder {
-      return Value.Builder(raw.initStructure(at: 0, size: Value.Builder.size))
+      return Value.Builder(raw.initStructure(at: 0, size: Value.Builder.size, field: "Annotation.value"))
     }
 
     /// Sets `value` to a copy of a struct, with all that it refers to.
     @inlinable public func setValue(_ value: Value.Reader) {
-      raw.setStructure(value.raw, at: 0)
+      raw.setStructure(value.raw, at: 0, field: "Annotation.value")
     }
 
     /// Whether `value` is set.
@@ -4247,7 +4321,9 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// The first version of 'capnp' to set this was 0.6.0. So, if it's missing, the compiler version
     /// is older than that.
     @inlinable public var capnpVersion: CapnpVersion.Reader {
-      @_lifetime(copy self) get throws(CapnProtoError) { try CapnpVersion.Reader(raw.structure(at: 2)) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try CapnpVersion.Reader(raw.structure(at: 2, field: "CodeGeneratorRequest.capnpVersion"))
+      }
     }
 
     /// Whether `capnpVersion` is set.
@@ -4256,7 +4332,7 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// All nodes parsed by the compiler, including for the files on the command line and their
     /// imports.
     @inlinable public var nodes: CapnProto.ListReader<Node.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 0) }
+      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 0, field: "CodeGeneratorRequest.nodes") }
     }
 
     /// Whether `nodes` is set.
@@ -4265,7 +4341,9 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// Information about the original source code for each node, where available. This array may be
     /// omitted or may be missing some nodes if no info is available for them.
     @inlinable public var sourceInfo: CapnProto.ListReader<Node.SourceInfo.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 3) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try raw.list(at: 3, field: "CodeGeneratorRequest.sourceInfo")
+      }
     }
 
     /// Whether `sourceInfo` is set.
@@ -4273,7 +4351,9 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
 
     /// Files which were listed on the command line.
     @inlinable public var requestedFiles: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Reader> {
-      @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+      @_lifetime(copy self) get throws(CapnProtoError) {
+        try raw.list(at: 1, field: "CodeGeneratorRequest.requestedFiles")
+      }
     }
 
     /// Whether `requestedFiles` is set.
@@ -4299,18 +4379,20 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// The first version of 'capnp' to set this was 0.6.0. So, if it's missing, the compiler version
     /// is older than that.
     @inlinable public var capnpVersion: CapnpVersion.Builder {
-      @_lifetime(copy self) get { CapnpVersion.Builder(raw.structure(at: 2, size: CapnpVersion.Builder.size)) }
+      @_lifetime(copy self) get {
+        CapnpVersion.Builder(raw.structure(at: 2, size: CapnpVersion.Builder.size, field: "CodeGeneratorRequest.capnpVersion"))
+      }
     }
 
     /// Sets `capnpVersion` to a new struct with every field at its default.
     @_lifetime(copy self)
     @inlinable public func initCapnpVersion() -> CapnpVersion.Builder {
-      return CapnpVersion.Builder(raw.initStructure(at: 2, size: CapnpVersion.Builder.size))
+      return CapnpVersion.Builder(raw.initStructure(at: 2, size: CapnpVersion.Builder.size, field: "CodeGeneratorRequest.capnpVersion"))
     }
 
     /// Sets `capnpVersion` to a copy of a struct, with all that it refers to.
     @inlinable public func setCapnpVersion(_ value: CapnpVersion.Reader) {
-      raw.setStructure(value.raw, at: 2)
+      raw.setStructure(value.raw, at: 2, field: "CodeGeneratorRequest.capnpVersion")
     }
 
     /// Whether `capnpVersion` is set.
@@ -4319,18 +4401,18 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// All nodes parsed by the compiler, including for the files on the command line and their
     /// imports.
     @inlinable public var nodes: CapnProto.ListBuilder<Node.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 0) }
+      @_lifetime(copy self) get { raw.list(at: 0, field: "CodeGeneratorRequest.nodes") }
     }
 
     /// Sets `nodes` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initNodes(_ count: Int) -> CapnProto.ListBuilder<Node.Builder> {
-      return raw.initList(at: 0, count: count)
+      return raw.initList(at: 0, count: count, field: "CodeGeneratorRequest.nodes")
     }
 
     /// Sets `nodes` to a copy of a list, with all that it refers to.
     @inlinable public func setNodes(_ value: CapnProto.ListReader<Node.Reader>) {
-      raw.setList(value, at: 0)
+      raw.setList(value, at: 0, field: "CodeGeneratorRequest.nodes")
     }
 
     /// Whether `nodes` is set.
@@ -4339,18 +4421,18 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// Information about the original source code for each node, where available. This array may be
     /// omitted or may be missing some nodes if no info is available for them.
     @inlinable public var sourceInfo: CapnProto.ListBuilder<Node.SourceInfo.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 3) }
+      @_lifetime(copy self) get { raw.list(at: 3, field: "CodeGeneratorRequest.sourceInfo") }
     }
 
     /// Sets `sourceInfo` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initSourceInfo(_ count: Int) -> CapnProto.ListBuilder<Node.SourceInfo.Builder> {
-      return raw.initList(at: 3, count: count)
+      return raw.initList(at: 3, count: count, field: "CodeGeneratorRequest.sourceInfo")
     }
 
     /// Sets `sourceInfo` to a copy of a list, with all that it refers to.
     @inlinable public func setSourceInfo(_ value: CapnProto.ListReader<Node.SourceInfo.Reader>) {
-      raw.setList(value, at: 3)
+      raw.setList(value, at: 3, field: "CodeGeneratorRequest.sourceInfo")
     }
 
     /// Whether `sourceInfo` is set.
@@ -4358,18 +4440,18 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
 
     /// Files which were listed on the command line.
     @inlinable public var requestedFiles: CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Builder> {
-      @_lifetime(copy self) get { raw.list(at: 1) }
+      @_lifetime(copy self) get { raw.list(at: 1, field: "CodeGeneratorRequest.requestedFiles") }
     }
 
     /// Sets `requestedFiles` to a new list of `count` elements, all zero or empty.
     @_lifetime(copy self)
     @inlinable public func initRequestedFiles(_ count: Int) -> CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Builder> {
-      return raw.initList(at: 1, count: count)
+      return raw.initList(at: 1, count: count, field: "CodeGeneratorRequest.requestedFiles")
     }
 
     /// Sets `requestedFiles` to a copy of a list, with all that it refers to.
     @inlinable public func setRequestedFiles(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Reader>) {
-      raw.setList(value, at: 1)
+      raw.setList(value, at: 1, field: "CodeGeneratorRequest.requestedFiles")
     }
 
     /// Whether `requestedFiles` is set.
@@ -4413,14 +4495,18 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
 
       /// Name of the file as it appeared on the command-line (minus the src-prefix).  You may use
       /// this to decide where to write the output.
-      @inlinable public var filename: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+      @inlinable public var filename: String {
+        get throws(CapnProtoError) { try raw.text(at: 0, field: "CodeGeneratorRequest.RequestedFile.filename") }
+      }
 
       /// Whether `filename` is set.
       @inlinable public var hasFilename: Bool { raw.hasPointer(at: 0) }
 
       /// List of all imported paths seen in this file.
       @inlinable public var imports: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Import.Reader> {
-        @_lifetime(copy self) get throws(CapnProtoError) { try raw.list(at: 1) }
+        @_lifetime(copy self) get throws(CapnProtoError) {
+          try raw.list(at: 1, field: "CodeGeneratorRequest.RequestedFile.imports")
+        }
       }
 
       /// Whether `imports` is set.
@@ -4448,8 +4534,8 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       /// Name of the file as it appeared on the command-line (minus the src-prefix).  You may use
       /// this to decide where to write the output.
       @inlinable public var filename: String {
-        get { raw.text(at: 0) }
-        nonmutating set { raw.setText(newValue, at: 0) }
+        get { raw.text(at: 0, field: "CodeGeneratorRequest.RequestedFile.filename") }
+        nonmutating set { raw.setText(newValue, at: 0, field: "CodeGeneratorRequest.RequestedFile.filename") }
       }
 
       /// Whether `filename` is set.
@@ -4457,18 +4543,18 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
 
       /// List of all imported paths seen in this file.
       @inlinable public var imports: CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Import.Builder> {
-        @_lifetime(copy self) get { raw.list(at: 1) }
+        @_lifetime(copy self) get { raw.list(at: 1, field: "CodeGeneratorRequest.RequestedFile.imports") }
       }
 
       /// Sets `imports` to a new list of `count` elements, all zero or empty.
       @_lifetime(copy self)
       @inlinable public func initImports(_ count: Int) -> CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Import.Builder> {
-        return raw.initList(at: 1, count: count)
+        return raw.initList(at: 1, count: count, field: "CodeGeneratorRequest.RequestedFile.imports")
       }
 
       /// Sets `imports` to a copy of a list, with all that it refers to.
       @inlinable public func setImports(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Import.Reader>) {
-        raw.setList(value, at: 1)
+        raw.setList(value, at: 1, field: "CodeGeneratorRequest.RequestedFile.imports")
       }
 
       /// Whether `imports` is set.
@@ -4511,7 +4597,9 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
         /// information is only meaningful at compile time anyway.
         ///
         /// (On Zooko's triangle, this is the import's petname according to the importing file.)
-        @inlinable public var name: String { get throws(CapnProtoError) { try raw.text(at: 0) } }
+        @inlinable public var name: String {
+          get throws(CapnProtoError) { try raw.text(at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name") }
+        }
 
         /// Whether `name` is set.
         @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
@@ -4542,8 +4630,8 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
         ///
         /// (On Zooko's triangle, this is the import's petname according to the importing file.)
         @inlinable public var name: String {
-          get { raw.text(at: 0) }
-          nonmutating set { raw.setText(newValue, at: 0) }
+          get { raw.text(at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name") }
+          nonmutating set { raw.setText(newValue, at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name") }
         }
 
         /// Whether `name` is set.

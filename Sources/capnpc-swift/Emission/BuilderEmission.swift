@@ -81,7 +81,7 @@ extension Generator {
     emitHead(place, to: &writer)
     emitVariable(
       place, type: names.standard("String"), getter: try view(slot, place),
-      setter: "raw.setText(newValue, at: \(slot.offset))", to: &writer)
+      setter: "raw.setText(newValue, at: \(slot.offset)\(named(place)))", to: &writer)
   }
 
   private func emitData(
@@ -96,19 +96,19 @@ extension Generator {
     for type in [names.standard("RawSpan"), bytes] {
       writer.line()
       writer.line("/// Sets `\(field.name)` to a copy of `bytes`.")
-      emitFunction("\(set)(_ bytes: \(type))", place, ["raw.setData(bytes, at: \(slot.offset))"], to: &writer)
+      emitFunction("\(set)(_ bytes: \(type))", place, ["raw.setData(bytes, at: \(slot.offset)\(named(place)))"], to: &writer)
     }
     writer.line()
     writer.line("/// Sets `\(field.name)` to `byteCount` zero bytes, to be written through the result.")
     emitFunction(
       "\(new)(byteCount: \(names.standard("Int"))) -> \(names.standard("MutableRawSpan"))", place,
-      ["return raw.initData(at: \(slot.offset), byteCount: byteCount)"], isView: true, to: &writer)
+      ["return raw.initData(at: \(slot.offset), byteCount: byteCount\(named(place)))"], isView: true, to: &writer)
     writer.line()
     writer.line("/// Sets `\(field.name)` to what `fill` writes, at most `byteCount` bytes. They are not zeroed first.")
     emitFunction(
       "\(new)<E: \(names.standard("Error"))>(byteCount: \(names.standard("Int")), "
         + "fill: (inout \(names.standard("OutputRawSpan"))) throws(E) -> \(names.standard("Void"))) throws(E)",
-      place, ["try raw.initData(at: \(slot.offset), byteCount: byteCount, fill: fill)"], to: &writer)
+      place, ["try raw.initData(at: \(slot.offset), byteCount: byteCount\(named(place)), fill: fill)"], to: &writer)
   }
 
   private func emitList(
@@ -121,9 +121,9 @@ extension Generator {
     writer.line("/// Sets `\(place.field.name)` to a new list of `count` elements, all zero or empty.")
     emitFunction(
       "\(place.members.derived("init", place.field))(_ count: \(names.standard("Int"))) -> \(type)", place,
-      ["return raw.initList(at: \(slot.offset), count: count)"], isView: true, to: &writer)
+      ["return raw.initList(at: \(slot.offset), count: count\(named(place)))"], isView: true, to: &writer)
     try emitCopyingSetter(
-      slot, at: place, what: "list", ["raw.setList(value, at: \(slot.offset))"], to: &writer)
+      slot, at: place, what: "list", ["raw.setList(value, at: \(slot.offset)\(named(place)))"], to: &writer)
   }
 
   /// A method that sets the field to a deep copy.
@@ -137,6 +137,9 @@ extension Generator {
     emitFunction(
       "\(place.members.derived("set", place.field))(_ value: \(type))", place, statements, to: &writer)
   }
+
+  /// The argument by which errors name the field.
+  private func named(_ place: BuilderPlace) -> String { fieldArgument(place.field, in: place.node) }
 
   /// The expression with which a builder's property looks at its slot.
   private func view(_ slot: SchemaField.Slot, _ place: BuilderPlace) throws(GeneratorError) -> String {
@@ -153,9 +156,9 @@ extension Generator {
     writer.line("/// Sets `\(place.field.name)` to a new struct with every field at its default.")
     emitFunction(
       "\(place.members.derived("init", place.field))() -> \(type)", place,
-      ["return \(type)(raw.initStructure(at: \(slot.offset), size: \(type).size))"], isView: true, to: &writer)
+      ["return \(type)(raw.initStructure(at: \(slot.offset), size: \(type).size\(named(place))))"], isView: true, to: &writer)
     try emitCopyingSetter(
-      slot, at: place, what: "struct", ["raw.setStructure(value.raw, at: \(slot.offset))"], to: &writer)
+      slot, at: place, what: "struct", ["raw.setStructure(value.raw, at: \(slot.offset)\(named(place)))"], to: &writer)
   }
 
   private func emitPointer(
@@ -194,7 +197,7 @@ extension Generator {
     emitFunction(
       "\(new)<Element_: CapnProto.ElementSchema>(_ count: \(names.standard("Int"))) "
         + "-> CapnProto.ListBuilder<Element_.Builder> where \(parameter) == CapnProto.ListSchema<Element_>",
-      place, ["return raw.initList(at: \(slot.offset), count: count)"], isView: true, to: &writer)
+      place, ["return raw.initList(at: \(slot.offset), count: count\(named(place)))"], isView: true, to: &writer)
     try emitCopyingSetter(
       slot, at: place, what: "value", ["\(parameter).assign(value, to: \(pointer))"], to: &writer)
   }
@@ -235,7 +238,7 @@ extension Generator {
   /// the message's failure); nil outside of unions.
   private func selectMember(_ place: BuilderPlace) -> String? {
     place.field.discriminant.map { value in
-      let arguments = "\(value), at: \(place.structure.discriminantOffset)"
+      let arguments = "\(value), at: \(place.structure.discriminantOffset)\(named(place))"
       return "let raw = self.raw.expectMember(\(arguments)) ? self.raw : self.raw.dropped()"
     }
   }

@@ -106,12 +106,7 @@ extension Generator {
   /// `scope` and all that is declared in it.
   private func declarations(in scope: SchemaNode) throws(GeneratorError) -> [SchemaNode] {
     var result = [scope]
-    for nested in scope.nested { result += try declarations(in: try node(nested.id, in: scope)) }
-    if case .structure(let structure) = scope.kind {
-      for case .group(let id) in structure.fields.map(\.kind) {
-        result += try declarations(in: try node(id, in: scope))
-      }
-    }
+    for child in try children(of: scope) { result += try declarations(in: child) }
     return result
   }
 

@@ -40,9 +40,9 @@ struct Generator {
     case .enumeration(let enumerants):
       writer.line()
       try emitEnumeration(enumerants, of: node, to: &writer)
-    case .interface:
+    case .interface(let interface):
       writer.line()
-      try emitInterface(node, to: &writer)
+      try emitInterface(interface, of: node, to: &writer)
     case .constant(let type, let value):
       writer.line()
       try emitConstant(nested.name, of: type, value: value, in: node, isTopLevel: isTopLevel, to: &writer)
@@ -71,16 +71,25 @@ struct Generator {
     return node
   }
 
-  /// An interface is a namespace for what is declared in it. Its methods need a service layer, which does not exist yet.
-  private func emitInterface(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
-    writer.documentation(node.documentation)
-    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.DeclaredSchema") {
-      writer throws(GeneratorError) in
-      try emitIdentity(of: node, to: &writer)
-      for nested in node.nested {
-        try emitDeclaration(nested, in: node, isTopLevel: false, to: &writer)
+  /// What is declared in a node, in source order: first what has a name there, then groups, and the structs that methods
+  /// imply. Each is in one scope only, so descending like this ends, whatever the request says.
+  func children(of node: SchemaNode) throws(GeneratorError) -> [SchemaNode] {
+    var children = try node.nested.map { nested throws(GeneratorError) in try self.node(nested.id, in: node) }
+    switch node.kind {
+    case .structure(let structure):
+      for case .group(let id) in structure.fieldsInSourceOrder.map(\.kind) {
+        children.append(try self.node(id, in: node))
       }
+    case .interface(let interface):
+      for (ordinal, method) in interface.methods.enumerated() {
+        let scope = names.methodScope(node.id, ordinal)
+        for id in [method.params.id, method.results.id] where names.scope(of: id) == scope {
+          children.append(try self.node(id, for: node.displayName))
+        }
+      }
+    default: break
     }
+    return children
   }
 
   /// A declared annotation is a namespace for what is known of it.
@@ -104,25 +113,20 @@ struct Generator {
 
   private func typesUsed(in node: SchemaNode) throws(GeneratorError) -> Set<UInt64> {
     var used = directlyUsedTypes(in: node)
-    if case .structure(let structure) = node.kind {
-      for case .group(let id) in structure.fields.map(\.kind) {
-        used.formUnion(try typesUsed(in: self.node(id, in: node)))
-      }
-    }
-    for nested in node.nested {
-      used.formUnion(try typesUsed(in: self.node(nested.id, in: node)))
-    }
+    for child in try children(of: node) { used.formUnion(try typesUsed(in: child)) }
     return used
   }
 
-  /// The types of a node's own fields, or of the constant that it is.
+  /// The types that the code for a node itself names: those of its fields, of the constant that it is, of its methods.
   func directlyUsedTypes(in node: SchemaNode) -> Set<UInt64> {
     var used: Set<UInt64> = []
+    func add(_ id: UInt64, _ arguments: TypeArguments) {
+      used.insert(id)
+      for case .types(let types) in arguments.scopes.values { types.forEach { $0.map(add) } }
+    }
     func add(_ type: FieldType) {
       switch type {
-      case .enumeration(let id, let arguments), .structure(let id, let arguments):
-        used.insert(id)
-        for case .types(let types) in arguments.scopes.values { types.forEach { $0.map(add) } }
+      case .enumeration(let id, let arguments), .structure(let id, let arguments): add(id, arguments)
       case .list(let element): add(element)
       default: break
       }
@@ -131,6 +135,11 @@ struct Generator {
     case .structure(let structure):
       for case .slot(let slot) in structure.fields.map(\.kind) { add(slot.type) }
     case .constant(let type, _): add(type)
+    case .interface(let interface):
+      for reference in interface.superclasses + interface.methods.flatMap({ [$0.params, $0.results] })
+      where !isForeignStreamResult(reference) {
+        add(reference.id, reference.arguments)
+      }
     default: break
     }
     return used

@@ -45,7 +45,7 @@ extension Generator {
     writer.line()
     writer.documentation(field.documentation)
     let expression = (read.isThrowing ? "try " : "") + read.expression
-    let check = memberCheck(field, of: structure)
+    let check = memberCheck(field, of: structure, in: node)
     emitProperty(
       members.property(field), type: type, isView: isView, isThrowing: read.isThrowing || isMember,
       statements: check.map { [$0, "return \(expression)"] } ?? [expression], to: &writer)
@@ -81,10 +81,12 @@ extension Generator {
         writer.line("\(head) { \(getter) }")
         return
       }
-      writer.open(head)
-      if needsGet { writer.line(getter) } else { writer.line(statements[0]) }
-      writer.close()
-      return
+      if getter.count < 110 {
+        writer.open(head)
+        writer.line(getter)
+        writer.close()
+        return
+      }
     }
     writer.open(head)
     if needsGet { writer.open(get) }
@@ -94,8 +96,10 @@ extension Generator {
   }
 
   /// A statement that throws unless `field` is the member of its union that is set; nil outside of unions.
-  private func memberCheck(_ field: SchemaField, of structure: StructLayout) -> String? {
-    field.discriminant.map { "try raw.expectMember(\($0), at: \(structure.discriminantOffset))" }
+  private func memberCheck(_ field: SchemaField, of structure: StructLayout, in node: SchemaNode) -> String? {
+    field.discriminant.map { value in
+      "try raw.expectMember(\(value), at: \(structure.discriminantOffset)\(fieldArgument(field, in: node)))"
+    }
   }
 
   /// The expression that loads which member of the union is set.

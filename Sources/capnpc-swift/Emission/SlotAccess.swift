@@ -6,28 +6,35 @@ extension Generator {
     var isThrowing: Bool
   }
 
+  /// `, field: "Cache.parts"`: the argument by which errors name a field.
+  func fieldArgument(_ field: SchemaField, in node: SchemaNode) -> String {
+    let type = node.displayName.split(separator: ":").last ?? ""
+    return ", field: " + Literal.string("\(type).\(field.name)")
+  }
+
   /// How a reader's property reads its slot.
   func read(_ slot: SchemaField.Slot, of field: SchemaField, in node: SchemaNode) throws(GeneratorError) -> SlotRead {
     let place = "at: \(slot.offset)"
+    let name = fieldArgument(field, in: node)
     switch slot.type {
     case .void:
       return SlotRead(expression: "()", isThrowing: false)
     case .text:
       let value = textDefault(slot).map { ", default: \($0)" } ?? ""
-      return SlotRead(expression: "raw.text(\(place)\(value))", isThrowing: true)
+      return SlotRead(expression: "raw.text(\(place)\(value)\(name))", isThrowing: true)
     case .data:
-      return SlotRead(expression: "raw.data(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: true)
+      return SlotRead(expression: "raw.data(\(place)\(storedDefault(slot, field, in: node))\(name))", isThrowing: true)
     case .list:
-      return SlotRead(expression: "raw.list(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: true)
+      return SlotRead(expression: "raw.list(\(place)\(storedDefault(slot, field, in: node))\(name))", isThrowing: true)
     case .structure:
       let type = try text(of: slot.type, .reader, in: node)
       let value = storedDefault(slot, field, in: node)
-      return SlotRead(expression: "\(type)(raw.structure(\(place)\(value)))", isThrowing: true)
+      return SlotRead(expression: "\(type)(raw.structure(\(place)\(value)\(name)))", isThrowing: true)
     case .interface, .anyPointer:
       return SlotRead(expression: "raw.pointer(\(place)\(storedDefault(slot, field, in: node)))", isThrowing: false)
     case .parameter(let owner, let index):
       let parameter = try parameter(index, of: owner, in: node)
-      return SlotRead(expression: "\(parameter).read(raw.pointer(\(place)))", isThrowing: true)
+      return SlotRead(expression: "raw.value(\(parameter).self, \(place)\(name))", isThrowing: true)
     default:
       return SlotRead(expression: try loadScalar(slot, in: node), isThrowing: false)
     }
@@ -37,14 +44,15 @@ extension Generator {
   func view(_ slot: SchemaField.Slot, of field: SchemaField, in node: SchemaNode) throws(GeneratorError) -> String {
     let place = "at: \(slot.offset)"
     let value = storedDefault(slot, field, in: node)
+    let name = fieldArgument(field, in: node)
     switch slot.type {
     case .void: return "()"
-    case .text: return "raw.text(\(place)\(textDefault(slot).map { ", default: \($0)" } ?? ""))"
-    case .data: return "raw.data(\(place)\(value))"
-    case .list: return "raw.list(\(place)\(value))"
+    case .text: return "raw.text(\(place)\(textDefault(slot).map { ", default: \($0)" } ?? "")\(name))"
+    case .data: return "raw.data(\(place)\(value)\(name))"
+    case .list: return "raw.list(\(place)\(value)\(name))"
     case .structure:
       let type = try text(of: slot.type, .builder, in: node)
-      return "\(type)(raw.structure(\(place), size: \(type).size\(value)))"
+      return "\(type)(raw.structure(\(place), size: \(type).size\(value)\(name)))"
     case .interface, .anyPointer: return "raw.pointer(\(place)\(value))"
     case .parameter(let owner, let index):
       return "\(try parameter(index, of: owner, in: node)).edit(raw.pointer(\(place)))"

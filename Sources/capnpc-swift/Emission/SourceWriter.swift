@@ -32,6 +32,16 @@ struct SourceWriter {
     close()
   }
 
+  /// Writes `head` + elements + `tail`, on one line where it fits, else one element a line.
+  mutating func list(_ head: String, _ elements: [String], _ tail: String) {
+    let short = head + elements.joined(separator: ", ") + tail
+    if 2 * level + short.count <= 110 { return line(short) }
+    let indentation = String(head.prefix { $0 == " " })
+    line(head)
+    for element in elements { line("\(indentation)  \(element),") }
+    line(indentation + tail)
+  }
+
   /// Writes `documentation` as `///` lines; nothing when it is empty.
   mutating func documentation(_ documentation: String) {
     guard !documentation.isEmpty else { return }

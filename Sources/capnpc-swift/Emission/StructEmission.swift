@@ -60,20 +60,16 @@ extension Generator {
 
   /// Emits what the generic types in a scope would store if Swift let them, at the top level: defaults and constants.
   func emitHoistedValues(in scope: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
-    var inner = try scope.nested.map { nested throws(GeneratorError) in try self.node(nested.id, in: scope) }
-    if case .structure(let structure) = scope.kind {
-      if names.isGeneric(scope.id) { try emitDefaults(of: structure, node: scope, to: &writer) }
-      for field in structure.fieldsInSourceOrder {
-        if case .group(let id) = field.kind { inner.append(try self.node(id, in: scope)) }
-      }
+    if case .structure(let structure) = scope.kind, names.isGeneric(scope.id) {
+      try emitDefaults(of: structure, node: scope, to: &writer)
     }
-    for (index, nested) in scope.nested.enumerated() where names.isGeneric(scope.id) {
-      guard case .constant(_, .pointer(let words)) = inner[index].kind else { continue }
+    for nested in scope.nested where names.isGeneric(scope.id) {
+      guard case .constant(_, .pointer(let words)) = try node(nested.id, in: scope).kind else { continue }
       let name = names.hoistedName("_\(nested.name)Value", of: scope.id)
       writer.line()
       emitStoredValue("private let \(name)", words: words ?? [0], to: &writer)
     }
-    for node in inner { try emitHoistedValues(in: node, to: &writer) }
+    for child in try children(of: scope) { try emitHoistedValues(in: child, to: &writer) }
   }
 
   /// Emits `head = CapnProto.EncodedValue(…)`.

@@ -42,7 +42,7 @@ struct SchemaNode {
     case file
     case structure(StructLayout)
     case enumeration([SchemaEnumerant])
-    case interface
+    case interface(InterfaceLayout)
     case constant(FieldType, FieldValue)
     case annotation
   }
@@ -82,6 +82,13 @@ struct SchemaField {
     var type: FieldType
     var defaultValue: FieldValue
   }
+
+  /// Makes pointers of any type of the type parameters of `owner`.
+  mutating func unbindParameters(of owner: UInt64) {
+    guard case .slot(var slot) = kind else { return }
+    slot.type = slot.type.unbindingParameters(of: owner)
+    kind = .slot(slot)
+  }
 }
 
 /// A member of an enum; its position in the list is its value.
@@ -89,6 +96,30 @@ struct SchemaEnumerant {
   var name: String
   var codeOrder: UInt16
   var documentation: String
+}
+
+/// The methods and superclasses of an interface.
+struct InterfaceLayout {
+  /// The interfaces that it extends, in source order.
+  var superclasses: [TypeReference]
+  /// By ordinal.
+  var methods: [SchemaMethod]
+}
+
+/// A method of an interface; its position in the list is its ordinal.
+struct SchemaMethod {
+  var name: String
+  /// The place of the declaration among its siblings in the source.
+  var codeOrder: UInt16
+  var documentation: String
+  var params: TypeReference
+  var results: TypeReference
+}
+
+/// A declared type, with what its type parameters are bound to.
+struct TypeReference {
+  var id: UInt64
+  var arguments: TypeArguments
 }
 
 /// A type expression.
@@ -111,6 +142,29 @@ indirect enum FieldType: Hashable {
 
   enum AnyPointerKind: Hashable {
     case any, structure, list, capability
+  }
+}
+
+extension FieldType {
+  /// The type where nothing is known of the parameters of `owner`: they are pointers of any type.
+  func unbindingParameters(of owner: UInt64) -> FieldType {
+    switch self {
+    case .parameter(owner, _): .anyPointer(.any)
+    case .list(let element): .list(element.unbindingParameters(of: owner))
+    case .structure(let id, let arguments): .structure(id, arguments.unbindingParameters(of: owner))
+    case .enumeration(let id, let arguments): .enumeration(id, arguments.unbindingParameters(of: owner))
+    default: self
+    }
+  }
+}
+
+extension TypeArguments {
+  fileprivate func unbindingParameters(of owner: UInt64) -> TypeArguments {
+    TypeArguments(
+      scopes: scopes.mapValues { bindings in
+        guard case .types(let types) = bindings else { return bindings }
+        return .types(types.map { $0?.unbindingParameters(of: owner) })
+      })
   }
 }
 

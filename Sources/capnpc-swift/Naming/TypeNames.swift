@@ -14,19 +14,31 @@ struct TypeNames {
   private var parents: [UInt64: UInt64] = [:]
   /// The Swift names of the type parameters of each scope that has some.
   private var parameters: [UInt64: [String]] = [:]
+  /// The namespaces of methods, which are no nodes: ids made up for them, by interface, then by ordinal.
+  private var methodScopes: [UInt64: [UInt64]] = [:]
   private var usedTypeNames: Set<String> = []
 
   init(_ schema: Schema, options: Options) {
     self.schema = schema
     self.options = options
     let files = schema.nodes.values.filter { node in if case .file = node.kind { true } else { false } }
-    let topLevel = Set(files.flatMap { file in file.nested.map { SwiftName.type($0.name) } })
-    for file in files { addTypes(in: file, fileID: file.id, path: [], visible: topLevel) }
+    for file in files { addTypes(in: file, fileID: file.id, path: [], visible: topLevelNames(meantIn: file)) }
   }
 
   /// The name of a type where it is declared.
   func localName(of id: UInt64) -> String {
     entries[id]?.path.last ?? "_"
+  }
+
+  /// An id that stands for the namespace of a method, for `localName` and as a scope of references.
+  func methodScope(_ interface: UInt64, _ ordinal: Int) -> UInt64 {
+    guard let scopes = methodScopes[interface], scopes.indices.contains(ordinal) else { return interface }
+    return scopes[ordinal]
+  }
+
+  /// What a type is declared in; nil at the top level of a file.
+  func scope(of id: UInt64) -> UInt64? {
+    parents[id]
   }
 
   /// The type parameters of a type, without those of its scopes.
@@ -124,6 +136,16 @@ struct TypeNames {
       let name = SwiftName.type(fieldName)
       taken[free(visible.contains(name) ? name + "Group" : name)] = id
     }
+    if case .interface(let interface) = scope.kind {
+      // Nodes have ids with the highest bit set.
+      let first = UInt64(methodScopes.count + 1) << 16
+      for (ordinal, method) in interface.methods.enumerated() {
+        let name = SwiftName.type(method.name)
+        let id = first + UInt64(ordinal)
+        methodScopes[scope.id, default: []].append(id)
+        taken[free(visible.contains(name) ? name + "Method" : name)] = id
+      }
+    }
     members[scope.id] = taken.merging(pseudoTypes) { type, _ in type }
     usedTypeNames.formUnion(taken.keys)
     for (name, id) in taken {
@@ -131,6 +153,65 @@ struct TypeNames {
       if !path.isEmpty { parents[id] = scope.id }
       if let node = schema.nodes[id] { addTypes(in: node, fileID: fileID, path: path + [name], visible: visible) }
     }
+    if case .interface(let interface) = scope.kind {
+      for (ordinal, method) in interface.methods.enumerated() {
+        addTypes(of: method, scopeID: methodScope(scope.id, ordinal), fileID: fileID, visible: visible)
+      }
+    }
+  }
+
+  /// Names the structs that a method's parameters and results make up. `Params` and `Results` in its namespace are these,
+  /// or stand for the declared structs that the method names.
+  private mutating func addTypes(of method: SchemaMethod, scopeID: UInt64, fileID: UInt64, visible: Set<String>) {
+    guard let path = entries[scopeID]?.path else { return }
+    var pseudoType: UInt64 = 1
+    for (name, id) in [("Params", method.params.id), ("Results", method.results.id)] {
+      guard let node = schema.nodes[id], node.isImplicit, entries[id] == nil else {
+        members[scopeID, default: [:]][name] = pseudoType
+        pseudoType += 1
+        continue
+      }
+      members[scopeID, default: [:]][name] = id
+      parents[id] = scopeID
+      entries[id] = Entry(path: path + [name], fileID: fileID)
+      addTypes(in: node, fileID: fileID, path: path + [name], visible: visible)
+    }
+  }
+
+  /// The names at the top level that a file means: those of its own types, and of others that it mentions. They depend on
+  /// nothing else, so that the names of groups and methods do not either.
+  private func topLevelNames(meantIn file: SchemaNode) -> Set<String> {
+    var names: Set<String> = []
+    var seen: Set<UInt64> = []
+    var pending = [file]
+    while let node = pending.popLast() {
+      for id in node.mentions where seen.insert(id).inserted {
+        guard let mentioned = schema.nodes[id] else { continue }
+        if let name = topLevelName(over: mentioned) { names.insert(name) }
+        if isDeclared(mentioned, in: file) { pending.append(mentioned) }
+      }
+    }
+    return names
+  }
+
+  /// A declaration and its scopes, up to its file, the nearest first. A request could let scopes run in circles.
+  private func scopes(of node: SchemaNode) -> [SchemaNode] {
+    var scopes = [node]
+    while scopes.count < 256, let last = scopes.last, let scope = schema.nodes[last.scopeID] { scopes.append(scope) }
+    return scopes
+  }
+
+  private func isDeclared(_ node: SchemaNode, in file: SchemaNode) -> Bool {
+    node.isImplicit || scopes(of: node).last?.id == file.id
+  }
+
+  private func topLevelName(over node: SchemaNode) -> String? {
+    let scopes = scopes(of: node)
+    guard scopes.count >= 2, scopes[scopes.count - 2].isType, !isAnnotation(scopes[scopes.count - 2].id) else {
+      return nil
+    }
+    let id = scopes[scopes.count - 2].id
+    return scopes[scopes.count - 1].nested.first { $0.id == id }.map { SwiftName.type($0.name) }
   }
 
   private func isType(_ id: UInt64, in scope: SchemaNode) -> Bool {
@@ -172,6 +253,13 @@ extension SchemaNode {
     case .structure, .enumeration, .interface, .annotation: true
     case .file, .constant: false
     }
+  }
+}
+
+extension SchemaNode {
+  /// Whether this is the struct that the parameters or results of a method make up.
+  var isImplicit: Bool {
+    if case .structure(let structure) = kind { scopeID == 0 && !structure.isGroup } else { false }
   }
 }
 

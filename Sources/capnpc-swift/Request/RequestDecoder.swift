@@ -46,7 +46,7 @@ struct RequestDecoder {
       let entry = list[index]
       nested.append(SchemaNode.Nested(name: try entry.name, id: entry.id))
     }
-    let kind: SchemaNode.Kind
+    var kind: SchemaNode.Kind
     do {
       kind = try self.kind(of: node)
     } catch let error as GeneratorError where error.declaration.isEmpty {
@@ -55,6 +55,12 @@ struct RequestDecoder {
     var parameters: [String] = []
     let parameterList = try node.parameters
     for index in parameterList.indices { parameters.append(try parameterList[index].name) }
+    // Type parameters of a method are bound by the call, which no type can express: any pointer can stand there.
+    if node.scopeId == 0, case .structure(var structure) = kind {
+      parameters = []
+      for index in structure.fields.indices { structure.fields[index].unbindParameters(of: node.id) }
+      kind = .structure(structure)
+    }
     return SchemaNode(
       id: node.id, displayName: try node.displayName, scopeID: node.scopeId, nested: nested,
       parameters: parameters, documentation: documentation[node.id]?.node ?? "",
@@ -76,7 +82,7 @@ struct RequestDecoder {
     case .file: return .file
     case .struct(let structure): return .structure(try layout(structure, of: node))
     case .enum(let enumeration): return .enumeration(try enumerants(enumeration, of: node))
-    case .interface: return .interface
+    case .interface(let interface): return .interface(try layout(interface, of: node))
     case .const(let constant):
       let type = try TypeDecoder.type(try constant.type)
       return .constant(type, try values.value(try constant.value))
@@ -95,6 +101,28 @@ struct RequestDecoder {
     return StructLayout(
       dataWords: structure.dataWordCount, pointers: structure.pointerCount, isGroup: structure.isGroup,
       discriminantCount: structure.discriminantCount, discriminantOffset: structure.discriminantOffset, fields: fields)
+  }
+
+  private func layout(_ interface: Node.Interface.Reader, of node: Node.Reader) throws -> InterfaceLayout {
+    var superclasses: [TypeReference] = []
+    let superclassList = try interface.superclasses
+    for index in superclassList.indices {
+      let superclass = superclassList[index]
+      superclasses.append(TypeReference(id: superclass.id, arguments: try TypeDecoder.brand(try superclass.brand)))
+    }
+    var methods: [SchemaMethod] = []
+    let methodList = try interface.methods
+    for index in methodList.indices {
+      let method = methodList[index]
+      methods.append(
+        SchemaMethod(
+          name: try method.name, codeOrder: method.codeOrder, documentation: memberDocumentation(node.id, index),
+          params: TypeReference(
+            id: method.paramStructType, arguments: try TypeDecoder.brand(try method.paramBrand)),
+          results: TypeReference(
+            id: method.resultStructType, arguments: try TypeDecoder.brand(try method.resultBrand))))
+    }
+    return InterfaceLayout(superclasses: superclasses, methods: methods)
   }
 
   private func field(_ field: Field.Reader, documentation: String, of node: Node.Reader) throws -> SchemaField {

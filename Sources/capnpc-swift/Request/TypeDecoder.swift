@@ -20,20 +20,12 @@ enum TypeDecoder {
     case .float64: .float64
     case .text: .text
     case .data: .data
-    case .list(let list): self.list(of: try self.type(try list.elementType))
+    case .list(let list): .list(try self.type(try list.elementType))
     case .enum(let reference): .enumeration(reference.typeId, try brand(try reference.brand))
     case .struct(let reference): .structure(reference.typeId, try brand(try reference.brand))
     case .interface(let reference): .interface(reference.typeId)
     case .anyPointer(let pointer): try anyPointer(pointer)
     case .unknown(let kind): throw GeneratorError(declaration: "", reason: "types of kind \(kind) are unknown")
-    }
-  }
-
-  /// Lists of capabilities and of pointers of any type are read as raw pointers, like their elements.
-  private static func list(of element: FieldType) -> FieldType {
-    switch element {
-    case .interface, .anyPointer: .anyPointer(.list)
-    default: .list(element)
     }
   }
 
