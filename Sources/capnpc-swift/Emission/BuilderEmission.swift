@@ -96,7 +96,8 @@ extension Generator {
     for type in [names.standard("RawSpan"), bytes] {
       writer.line()
       writer.line("/// Sets `\(field.name)` to a copy of `bytes`.")
-      emitFunction("\(set)(_ bytes: \(type))", place, ["raw.setData(bytes, at: \(slot.offset)\(named(place)))"], to: &writer)
+      emitFunction(
+        "\(set)(_ bytes: \(type))", place, ["raw.setData(bytes, at: \(slot.offset)\(named(place)))"], to: &writer)
     }
     writer.line()
     writer.line("/// Sets `\(field.name)` to `byteCount` zero bytes, to be written through the result.")
@@ -156,7 +157,8 @@ extension Generator {
     writer.line("/// Sets `\(place.field.name)` to a new struct with every field at its default.")
     emitFunction(
       "\(place.members.derived("init", place.field))() -> \(type)", place,
-      ["return \(type)(raw.initStructure(at: \(slot.offset), size: \(type).size\(named(place))))"], isView: true, to: &writer)
+      ["return \(type)(raw.initStructure(at: \(slot.offset), size: \(type).size\(named(place))))"], isView: true,
+      to: &writer)
     try emitCopyingSetter(
       slot, at: place, what: "struct", ["raw.setStructure(value.raw, at: \(slot.offset)\(named(place)))"], to: &writer)
   }

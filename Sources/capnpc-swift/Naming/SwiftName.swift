@@ -40,7 +40,9 @@ enum SwiftName {
   private static let reservedCases: Set<String> = [
     "self", "unknown", "rawValue", "hashValue", "typeID", "typeName", "embeddedSchema",
   ]
-  private static let reservedConstants: Set<String> = ["self", "typeID", "typeName", "size", "embeddedSchema", "interface"]
+  private static let reservedConstants: Set<String> = [
+    "self", "typeID", "typeName", "size", "embeddedSchema", "interface",
+  ]
 
   /// The words that cannot be identifiers without backticks in some position.
   private static let keywords: Set<String> = [
