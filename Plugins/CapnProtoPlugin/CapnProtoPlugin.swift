@@ -18,6 +18,7 @@ struct CapnProtoPlugin: BuildToolPlugin {
     let dependencies = target.dependenciesWithSchemas
     let importDirectories =
       [target.directoryURL] + dependencies.map(\.directoryURL) + [context.package.directoryURL]
+      + context.package.generatorPackages.map { $0.directoryURL.appending(path: "Schemas/Include") }
       + SchemaCompiler.standardImportDirectories
     let imports = ImportScanner(importDirectories: importDirectories).filesImported(by: schemas)
 
@@ -35,6 +36,19 @@ struct CapnProtoPlugin: BuildToolPlugin {
         inputFiles: schemas + imports + [generator],
         outputFiles: schemas.map { output.appending(path: $0.path(relativeTo: target.directoryURL) + ".swift") })
     ]
+  }
+}
+
+extension Package {
+  /// The package that has the generator: this one, or one that it depends on. `swift.capnp` comes with it.
+  var generatorPackages: [Package] {
+    var seen: Set<Package.ID> = []
+    var pending = [self]
+    while let package = pending.popLast() {
+      if package.targets.contains(where: { $0.name == "capnpc-swift" }) { return [package] }
+      pending += package.dependencies.map(\.package).filter { seen.insert($0.id).inserted }
+    }
+    return []
   }
 }
 

@@ -10,6 +10,6 @@ struct GeneratorError: Error, Equatable, CustomStringConvertible {
 
   /// The same for a field of the declaration.
   func naming(_ field: SchemaField) -> GeneratorError {
-    GeneratorError(declaration: "\(declaration).\(field.name)", reason: reason)
+    GeneratorError(declaration: "\(declaration).\(field.schemaName)", reason: reason)
   }
 }

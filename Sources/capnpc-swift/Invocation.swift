@@ -17,7 +17,9 @@ enum Invocation {
         reason: "no request on standard input; run me as 'capnp compile -o/path/to/capnpc-swift[:outdir] FILE.capnp'")
     }
     let schema = try decode(input)
-    let generator = Generator(schema, options: try Options(environment: environment))
+    let options = try Options(environment: environment)
+    try options.check(schema)
+    let generator = Generator(schema, options: options)
     return try schema.requestedFiles.map { file in
       Source(path: try outputPath(for: file.name), text: try generator.source(for: file))
     }

@@ -25,13 +25,31 @@ struct Options {
   /// The module to import for the types of a file; nil when they are in the same module as the requested files.
   func importedModule(ofFile id: UInt64, in schema: Schema) -> String? {
     guard !schema.requestedFiles.contains(where: { $0.id == id }), let file = schema.nodes[id] else { return nil }
-    return importedModules.first { entry in
+    let known = importedModules.first { entry in
       file.displayName == entry.path || file.displayName.hasSuffix("/" + entry.path)
-    }?.module
+    }
+    if let known { return known.module }
+    guard let said = schema.modules[id], said != requestedModule(in: schema) else { return nil }
+    return said
+  }
+
+  /// The module of the requested files, as far as it is known.
+  private func requestedModule(in schema: Schema) -> String? {
+    module ?? schema.requestedFiles.lazy.compactMap { schema.modules[$0.id] }.first
+  }
+
+  /// Throws if a file says that it is in another module than the one that its code is generated for.
+  func check(_ schema: Schema) throws(GeneratorError) {
+    guard let module = requestedModule(in: schema) else { return }
+    for file in schema.requestedFiles {
+      guard let said = schema.modules[file.id], said != module else { continue }
+      throw GeneratorError(
+        declaration: file.name, reason: "$Swift.module is \(said), but code is generated for the module \(module)")
+    }
   }
 
   /// The module that the types of a file are in, as far as it is known.
   func module(ofFile id: UInt64, in schema: Schema) -> String? {
-    importedModule(ofFile: id, in: schema) ?? module
+    importedModule(ofFile: id, in: schema) ?? requestedModule(in: schema)
   }
 }

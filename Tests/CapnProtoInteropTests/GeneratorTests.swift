@@ -65,6 +65,80 @@ import Testing
     #expect(outcome.errors.contains("names.capnp:Names.outer: error: another declaration hides Hidden here"))
   }
 
+  /// Compiles `text`, a schema that can use the annotations of `swift.capnp`.
+  private func compile(schema text: String) async throws -> Tool.Outcome {
+    let include = Tool.package.appending(path: "Schemas/Include").path
+    let header = "@0xbf5147cbbecf40c5;\nusing Swift = import \"/sluice/swift.capnp\";\n"
+    let schema = try directory.write(header + text, to: "options.capnp")
+    return try await compile(["-I\(include)", "--src-prefix=\(directory.url.path)", schema])
+  }
+
+  @Test("code can be for fewer than all modules", arguments: ["package", "internal"])
+  func access(_ access: String) async throws {
+    let outcome = try await compile(
+      schema: "$Swift.access(\(access));\nstruct S { list @0 :List(UInt8) = [1]; }\nconst c :List(UInt8) = [2];\n")
+    #expect(outcome.errors == "")
+    let text = try directory.text(of: "options.capnp.swift")
+    #expect(!text.contains("public "))
+    #expect(text.contains(access == "package" ? "\npackage enum S:" : "\nenum S:"))
+    #expect(text.contains(access == "package" ? "@inlinable package var list" : "    var list"))
+  }
+
+  @Test(
+    "what annotations say wrongly is told with the declaration",
+    arguments: [
+      ("struct S $Swift.name(\"a b\") {}", "options.capnp:S: error: $Swift.name is \"a b\", which is not a name"),
+      ("struct S { f @0 :Text $Swift.name(\"\"); }", "options.capnp:S.f: error: $Swift.name is \"\""),
+      ("enum E { a @0 $Swift.name(\"1\"); }", "options.capnp:E.a: error: $Swift.name is \"1\""),
+      ("interface I { m @0 () -> () $Swift.name(\"_m\"); }", "options.capnp:I.m: error: $Swift.name is \"_m\""),
+      (
+        "struct S {} struct T $Swift.name(\"S\") {}", "options.capnp:T: error: $Swift.name is \"S\", as S is called too"
+      ),
+      (
+        "struct S { f @0 :Text; g @1 :Text $Swift.name(\"f\"); }",
+        "options.capnp:S.g: error: $Swift.name is \"f\", as f is called too"
+      ),
+      ("$Swift.module(\"my module\");", "options.capnp: error: $Swift.module is \"my module\""),
+    ])
+  func wrongAnnotation(_ schema: String, _ error: String) async throws {
+    let outcome = try await compile(schema: schema + "\n")
+    #expect(!outcome.status.isSuccess)
+    #expect(outcome.errors.contains(error))
+  }
+
+  @Test("a file's module is imported, and has to be the one that is built")
+  func moduleAnnotation() async throws {
+    let include = Tool.package.appending(path: "Schemas/Include").path
+    _ = try directory.write(
+      "@0xbf5147cbbecf40c6;\n$import \"/sluice/swift.capnp\".module(\"Other\");\nstruct T { f @0 :Text; }\n",
+      to: "other.capnp")
+    let schema = try directory.write(
+      "@0xbf5147cbbecf40c5;\nstruct S { t @0 :import \"other.capnp\".T; }\n", to: "options.capnp")
+    let arguments = ["-I\(include)", "--src-prefix=\(directory.url.path)", schema]
+    #expect(try await compile(arguments).errors == "")
+    #expect(try directory.text(of: "options.capnp.swift").contains("import CapnProto\nimport Other\n"))
+    // In the same module, there is nothing to import.
+    #expect(try await compile(arguments, environment: ["CAPNPC_SWIFT_MODULE": "Other"]).errors == "")
+    #expect(try !directory.text(of: "options.capnp.swift").contains("import Other"))
+    let other = try await compile(
+      ["-I\(include)", "--src-prefix=\(directory.url.path)", directory.url.appending(path: "other.capnp").path],
+      environment: ["CAPNPC_SWIFT_MODULE": "Mine"])
+    #expect(
+      other.errors.contains("other.capnp: error: $Swift.module is Other, but code is generated for the module Mine"))
+  }
+
+  @Test("public code cannot use types that are not")
+  func narrowAccess() async throws {
+    let include = Tool.package.appending(path: "Schemas/Include").path
+    _ = try directory.write(
+      "@0xbf5147cbbecf40c6;\n$import \"/sluice/swift.capnp\".access(internal);\nstruct T { f @0 :Text; }\n",
+      to: "other.capnp")
+    let schema = try directory.write(
+      "@0xbf5147cbbecf40c5;\nstruct S { t @0 :import \"other.capnp\".T; }\n", to: "options.capnp")
+    let outcome = try await compile(["-I\(include)", "--src-prefix=\(directory.url.path)", schema])
+    #expect(outcome.errors.contains("options.capnp: error: its code is public, but that of other.capnp:T"))
+  }
+
   @Test("a schema's own errors are shown with their line")
   func schemaError() async throws {
     let schema = try directory.write("@0xbf5147cbbecf40c5;\nstruct S {\n  f @0 :Missing;\n}\n", to: "wrong.capnp")

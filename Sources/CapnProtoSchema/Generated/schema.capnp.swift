@@ -154,6 +154,33 @@ public enum Node: CapnProto.StructSchema {
       nonmutating set { raw.setText(newValue, at: 0, field: "Node.displayName") }
     }
 
+    /// Sets `displayName` to a copy of `text`.
+    @inlinable public func setDisplayName(_ text: some StringProtocol) {
+      raw.setText(text, at: 0, field: "Node.displayName")
+    }
+
+    /// Sets `displayName` to a copy of `text`.
+    @inlinable public func setDisplayName(_ text: borrowing UTF8Span) {
+      raw.setText(text, at: 0, field: "Node.displayName")
+    }
+
+    /// Sets `displayName` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+    @inlinable public func initDisplayName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+      try raw.initText(at: 0, byteCount: byteCount, field: "Node.displayName", fill: fill)
+    }
+
+    /// Takes `displayName` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownDisplayName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+    /// Sets `displayName` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptDisplayName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+    /// Cuts `displayName` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeDisplayName(toByteCount byteCount: Int) {
+      raw.resizeText(at: 0, toByteCount: byteCount, field: "Node.displayName")
+    }
+
     /// Whether `displayName` is set.
     @inlinable public var hasDisplayName: Bool { raw.hasPointer(at: 0) }
 
@@ -190,6 +217,22 @@ public enum Node: CapnProto.StructSchema {
       raw.setList(value, at: 5, field: "Node.parameters")
     }
 
+    /// Takes `parameters` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownParameters() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.Parameter.Builder>> {
+      return raw.disown(at: 5)
+    }
+
+    /// Sets `parameters` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptParameters(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.Parameter.Builder>>) {
+      raw.adopt(orphan, at: 5)
+    }
+
+    /// Cuts `parameters` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeParameters(to count: Int) {
+      raw.resizeList(at: 5, of: Node.Parameter.Builder.self, to: count, field: "Node.parameters")
+    }
+
     /// Whether `parameters` is set.
     @inlinable public var hasParameters: Bool { raw.hasPointer(at: 5) }
 
@@ -216,6 +259,22 @@ public enum Node: CapnProto.StructSchema {
       raw.setList(value, at: 1, field: "Node.nestedNodes")
     }
 
+    /// Takes `nestedNodes` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownNestedNodes() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.NestedNode.Builder>> {
+      return raw.disown(at: 1)
+    }
+
+    /// Sets `nestedNodes` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptNestedNodes(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.NestedNode.Builder>>) {
+      raw.adopt(orphan, at: 1)
+    }
+
+    /// Cuts `nestedNodes` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeNestedNodes(to count: Int) {
+      raw.resizeList(at: 1, of: Node.NestedNode.Builder.self, to: count, field: "Node.nestedNodes")
+    }
+
     /// Whether `nestedNodes` is set.
     @inlinable public var hasNestedNodes: Bool { raw.hasPointer(at: 1) }
 
@@ -233,6 +292,22 @@ public enum Node: CapnProto.StructSchema {
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
       raw.setList(value, at: 2, field: "Node.annotations")
+    }
+
+    /// Takes `annotations` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownAnnotations() -> CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>> {
+      return raw.disown(at: 2)
+    }
+
+    /// Sets `annotations` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptAnnotations(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>>) {
+      raw.adopt(orphan, at: 2)
+    }
+
+    /// Cuts `annotations` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeAnnotations(to count: Int) {
+      raw.resizeList(at: 2, of: Annotation.Builder.self, to: count, field: "Node.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -431,6 +506,33 @@ public enum Node: CapnProto.StructSchema {
         nonmutating set { raw.setText(newValue, at: 0, field: "Node.Parameter.name") }
       }
 
+      /// Sets `name` to a copy of `text`.
+      @inlinable public func setName(_ text: some StringProtocol) {
+        raw.setText(text, at: 0, field: "Node.Parameter.name")
+      }
+
+      /// Sets `name` to a copy of `text`.
+      @inlinable public func setName(_ text: borrowing UTF8Span) {
+        raw.setText(text, at: 0, field: "Node.Parameter.name")
+      }
+
+      /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+      @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+        try raw.initText(at: 0, byteCount: byteCount, field: "Node.Parameter.name", fill: fill)
+      }
+
+      /// Takes `name` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+      /// Sets `name` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+      /// Cuts `name` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeName(toByteCount byteCount: Int) {
+        raw.resizeText(at: 0, toByteCount: byteCount, field: "Node.Parameter.name")
+      }
+
       /// Whether `name` is set.
       @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
     }
@@ -490,6 +592,33 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public var name: String {
         get { raw.text(at: 0, field: "Node.NestedNode.name") }
         nonmutating set { raw.setText(newValue, at: 0, field: "Node.NestedNode.name") }
+      }
+
+      /// Sets `name` to a copy of `text`.
+      @inlinable public func setName(_ text: some StringProtocol) {
+        raw.setText(text, at: 0, field: "Node.NestedNode.name")
+      }
+
+      /// Sets `name` to a copy of `text`.
+      @inlinable public func setName(_ text: borrowing UTF8Span) {
+        raw.setText(text, at: 0, field: "Node.NestedNode.name")
+      }
+
+      /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+      @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+        try raw.initText(at: 0, byteCount: byteCount, field: "Node.NestedNode.name", fill: fill)
+      }
+
+      /// Takes `name` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+      /// Sets `name` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+      /// Cuts `name` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeName(toByteCount byteCount: Int) {
+        raw.resizeText(at: 0, toByteCount: byteCount, field: "Node.NestedNode.name")
       }
 
       /// Whether `name` is set.
@@ -577,6 +706,33 @@ public enum Node: CapnProto.StructSchema {
         nonmutating set { raw.setText(newValue, at: 0, field: "Node.SourceInfo.docComment") }
       }
 
+      /// Sets `docComment` to a copy of `text`.
+      @inlinable public func setDocComment(_ text: some StringProtocol) {
+        raw.setText(text, at: 0, field: "Node.SourceInfo.docComment")
+      }
+
+      /// Sets `docComment` to a copy of `text`.
+      @inlinable public func setDocComment(_ text: borrowing UTF8Span) {
+        raw.setText(text, at: 0, field: "Node.SourceInfo.docComment")
+      }
+
+      /// Sets `docComment` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+      @inlinable public func initDocComment<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+        try raw.initText(at: 0, byteCount: byteCount, field: "Node.SourceInfo.docComment", fill: fill)
+      }
+
+      /// Takes `docComment` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownDocComment() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+      /// Sets `docComment` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptDocComment(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+      /// Cuts `docComment` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeDocComment(toByteCount byteCount: Int) {
+        raw.resizeText(at: 0, toByteCount: byteCount, field: "Node.SourceInfo.docComment")
+      }
+
       /// Whether `docComment` is set.
       @inlinable public var hasDocComment: Bool { raw.hasPointer(at: 0) }
 
@@ -598,6 +754,22 @@ public enum Node: CapnProto.StructSchema {
       /// Sets `members` to a copy of a list, with all that it refers to.
       @inlinable public func setMembers(_ value: CapnProto.ListReader<Node.SourceInfo.Member.Reader>) {
         raw.setList(value, at: 1, field: "Node.SourceInfo.members")
+      }
+
+      /// Takes `members` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownMembers() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.SourceInfo.Member.Builder>> {
+        return raw.disown(at: 1)
+      }
+
+      /// Sets `members` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptMembers(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.SourceInfo.Member.Builder>>) {
+        raw.adopt(orphan, at: 1)
+      }
+
+      /// Cuts `members` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeMembers(to count: Int) {
+        raw.resizeList(at: 1, of: Node.SourceInfo.Member.Builder.self, to: count, field: "Node.SourceInfo.members")
       }
 
       /// Whether `members` is set.
@@ -656,6 +828,35 @@ public enum Node: CapnProto.StructSchema {
         @inlinable public var docComment: String {
           get { raw.text(at: 0, field: "Node.SourceInfo.Member.docComment") }
           nonmutating set { raw.setText(newValue, at: 0, field: "Node.SourceInfo.Member.docComment") }
+        }
+
+        /// Sets `docComment` to a copy of `text`.
+        @inlinable public func setDocComment(_ text: some StringProtocol) {
+          raw.setText(text, at: 0, field: "Node.SourceInfo.Member.docComment")
+        }
+
+        /// Sets `docComment` to a copy of `text`.
+        @inlinable public func setDocComment(_ text: borrowing UTF8Span) {
+          raw.setText(text, at: 0, field: "Node.SourceInfo.Member.docComment")
+        }
+
+        /// Sets `docComment` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+        @inlinable public func initDocComment<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+          try raw.initText(at: 0, byteCount: byteCount, field: "Node.SourceInfo.Member.docComment", fill: fill)
+        }
+
+        /// Takes `docComment` out of the struct, where it is null then.
+        @_lifetime(copy self)
+        @inlinable public func disownDocComment() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+        /// Sets `docComment` to an object of this message that no other pointer leads to.
+        @inlinable public func adoptDocComment(_ orphan: consuming CapnProto.Orphan<String>) {
+          raw.adopt(orphan, at: 0)
+        }
+
+        /// Cuts `docComment` off, or appends zeros; in place, where there is room.
+        @inlinable public func resizeDocComment(toByteCount byteCount: Int) {
+          raw.resizeText(at: 0, toByteCount: byteCount, field: "Node.SourceInfo.Member.docComment")
         }
 
         /// Whether `docComment` is set.
@@ -832,6 +1033,22 @@ public enum Node: CapnProto.StructSchema {
         raw.setList(value, at: 3, field: "Node.struct.fields")
       }
 
+      /// Takes `fields` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownFields() -> CapnProto.Orphan<CapnProto.ListBuilder<Field.Builder>> {
+        return raw.disown(at: 3)
+      }
+
+      /// Sets `fields` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptFields(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Field.Builder>>) {
+        raw.adopt(orphan, at: 3)
+      }
+
+      /// Cuts `fields` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeFields(to count: Int) {
+        raw.resizeList(at: 3, of: Field.Builder.self, to: count, field: "Node.struct.fields")
+      }
+
       /// Whether `fields` is set.
       @inlinable public var hasFields: Bool { raw.hasPointer(at: 3) }
     }
@@ -900,6 +1117,22 @@ public enum Node: CapnProto.StructSchema {
       /// Sets `enumerants` to a copy of a list, with all that it refers to.
       @inlinable public func setEnumerants(_ value: CapnProto.ListReader<Enumerant.Reader>) {
         raw.setList(value, at: 3, field: "Node.enum.enumerants")
+      }
+
+      /// Takes `enumerants` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownEnumerants() -> CapnProto.Orphan<CapnProto.ListBuilder<Enumerant.Builder>> {
+        return raw.disown(at: 3)
+      }
+
+      /// Sets `enumerants` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptEnumerants(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Enumerant.Builder>>) {
+        raw.adopt(orphan, at: 3)
+      }
+
+      /// Cuts `enumerants` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeEnumerants(to count: Int) {
+        raw.resizeList(at: 3, of: Enumerant.Builder.self, to: count, field: "Node.enum.enumerants")
       }
 
       /// Whether `enumerants` is set.
@@ -978,6 +1211,22 @@ public enum Node: CapnProto.StructSchema {
         raw.setList(value, at: 3, field: "Node.interface.methods")
       }
 
+      /// Takes `methods` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownMethods() -> CapnProto.Orphan<CapnProto.ListBuilder<Method.Builder>> {
+        return raw.disown(at: 3)
+      }
+
+      /// Sets `methods` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptMethods(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Method.Builder>>) {
+        raw.adopt(orphan, at: 3)
+      }
+
+      /// Cuts `methods` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeMethods(to count: Int) {
+        raw.resizeList(at: 3, of: Method.Builder.self, to: count, field: "Node.interface.methods")
+      }
+
       /// Whether `methods` is set.
       @inlinable public var hasMethods: Bool { raw.hasPointer(at: 3) }
 
@@ -995,6 +1244,22 @@ public enum Node: CapnProto.StructSchema {
       /// Sets `superclasses` to a copy of a list, with all that it refers to.
       @inlinable public func setSuperclasses(_ value: CapnProto.ListReader<Superclass.Reader>) {
         raw.setList(value, at: 4, field: "Node.interface.superclasses")
+      }
+
+      /// Takes `superclasses` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownSuperclasses() -> CapnProto.Orphan<CapnProto.ListBuilder<Superclass.Builder>> {
+        return raw.disown(at: 4)
+      }
+
+      /// Sets `superclasses` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptSuperclasses(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Superclass.Builder>>) {
+        raw.adopt(orphan, at: 4)
+      }
+
+      /// Cuts `superclasses` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeSuperclasses(to count: Int) {
+        raw.resizeList(at: 4, of: Superclass.Builder.self, to: count, field: "Node.interface.superclasses")
       }
 
       /// Whether `superclasses` is set.
@@ -1076,6 +1341,13 @@ public enum Node: CapnProto.StructSchema {
         raw.setStructure(value.raw, at: 3, field: "Node.const.type")
       }
 
+      /// Takes `type` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownType() -> CapnProto.Orphan<Type_.Builder> { raw.disown(at: 3) }
+
+      /// Sets `type` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptType(_ orphan: consuming CapnProto.Orphan<Type_.Builder>) { raw.adopt(orphan, at: 3) }
+
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 3) }
 
@@ -1094,6 +1366,15 @@ public enum Node: CapnProto.StructSchema {
       /// Sets `value` to a copy of a struct, with all that it refers to.
       @inlinable public func setValue(_ value: Value.Reader) {
         raw.setStructure(value.raw, at: 4, field: "Node.const.value")
+      }
+
+      /// Takes `value` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownValue() -> CapnProto.Orphan<Value.Builder> { raw.disown(at: 4) }
+
+      /// Sets `value` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptValue(_ orphan: consuming CapnProto.Orphan<Value.Builder>) {
+        raw.adopt(orphan, at: 4)
       }
 
       /// Whether `value` is set.
@@ -1188,6 +1469,13 @@ public enum Node: CapnProto.StructSchema {
       @inlinable public func setType(_ value: Type_.Reader) {
         raw.setStructure(value.raw, at: 3, field: "Node.annotation.type")
       }
+
+      /// Takes `type` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownType() -> CapnProto.Orphan<Type_.Builder> { raw.disown(at: 3) }
+
+      /// Sets `type` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptType(_ orphan: consuming CapnProto.Orphan<Type_.Builder>) { raw.adopt(orphan, at: 3) }
 
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 3) }
@@ -1373,6 +1661,29 @@ public enum Field: CapnProto.StructSchema {
       nonmutating set { raw.setText(newValue, at: 0, field: "Field.name") }
     }
 
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: some StringProtocol) { raw.setText(text, at: 0, field: "Field.name") }
+
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: borrowing UTF8Span) { raw.setText(text, at: 0, field: "Field.name") }
+
+    /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+    @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+      try raw.initText(at: 0, byteCount: byteCount, field: "Field.name", fill: fill)
+    }
+
+    /// Takes `name` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+    /// Sets `name` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+    /// Cuts `name` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeName(toByteCount byteCount: Int) {
+      raw.resizeText(at: 0, toByteCount: byteCount, field: "Field.name")
+    }
+
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
 
@@ -1400,6 +1711,22 @@ public enum Field: CapnProto.StructSchema {
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
       raw.setList(value, at: 1, field: "Field.annotations")
+    }
+
+    /// Takes `annotations` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownAnnotations() -> CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>> {
+      return raw.disown(at: 1)
+    }
+
+    /// Sets `annotations` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptAnnotations(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>>) {
+      raw.adopt(orphan, at: 1)
+    }
+
+    /// Cuts `annotations` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeAnnotations(to count: Int) {
+      raw.resizeList(at: 1, of: Annotation.Builder.self, to: count, field: "Field.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -1691,6 +2018,13 @@ public enum Field: CapnProto.StructSchema {
         raw.setStructure(value.raw, at: 2, field: "Field.slot.type")
       }
 
+      /// Takes `type` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownType() -> CapnProto.Orphan<Type_.Builder> { raw.disown(at: 2) }
+
+      /// Sets `type` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptType(_ orphan: consuming CapnProto.Orphan<Type_.Builder>) { raw.adopt(orphan, at: 2) }
+
       /// Whether `type` is set.
       @inlinable public var hasType: Bool { raw.hasPointer(at: 2) }
 
@@ -1709,6 +2043,15 @@ public enum Field: CapnProto.StructSchema {
       /// Sets `defaultValue` to a copy of a struct, with all that it refers to.
       @inlinable public func setDefaultValue(_ value: Value.Reader) {
         raw.setStructure(value.raw, at: 3, field: "Field.slot.defaultValue")
+      }
+
+      /// Takes `defaultValue` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownDefaultValue() -> CapnProto.Orphan<Value.Builder> { raw.disown(at: 3) }
+
+      /// Sets `defaultValue` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptDefaultValue(_ orphan: consuming CapnProto.Orphan<Value.Builder>) {
+        raw.adopt(orphan, at: 3)
       }
 
       /// Whether `defaultValue` is set.
@@ -1836,6 +2179,29 @@ public enum Enumerant: CapnProto.StructSchema {
       nonmutating set { raw.setText(newValue, at: 0, field: "Enumerant.name") }
     }
 
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: some StringProtocol) { raw.setText(text, at: 0, field: "Enumerant.name") }
+
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: borrowing UTF8Span) { raw.setText(text, at: 0, field: "Enumerant.name") }
+
+    /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+    @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+      try raw.initText(at: 0, byteCount: byteCount, field: "Enumerant.name", fill: fill)
+    }
+
+    /// Takes `name` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+    /// Sets `name` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+    /// Cuts `name` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeName(toByteCount byteCount: Int) {
+      raw.resizeText(at: 0, toByteCount: byteCount, field: "Enumerant.name")
+    }
+
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
 
@@ -1859,6 +2225,22 @@ public enum Enumerant: CapnProto.StructSchema {
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
       raw.setList(value, at: 1, field: "Enumerant.annotations")
+    }
+
+    /// Takes `annotations` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownAnnotations() -> CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>> {
+      return raw.disown(at: 1)
+    }
+
+    /// Sets `annotations` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptAnnotations(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>>) {
+      raw.adopt(orphan, at: 1)
+    }
+
+    /// Cuts `annotations` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeAnnotations(to count: Int) {
+      raw.resizeList(at: 1, of: Annotation.Builder.self, to: count, field: "Enumerant.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -1938,6 +2320,13 @@ public enum Superclass: CapnProto.StructSchema {
     @inlinable public func setBrand(_ value: Brand.Reader) {
       raw.setStructure(value.raw, at: 0, field: "Superclass.brand")
     }
+
+    /// Takes `brand` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 0) }
+
+    /// Sets `brand` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) { raw.adopt(orphan, at: 0) }
 
     /// Whether `brand` is set.
     @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
@@ -2048,6 +2437,29 @@ public enum Method: CapnProto.StructSchema {
       nonmutating set { raw.setText(newValue, at: 0, field: "Method.name") }
     }
 
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: some StringProtocol) { raw.setText(text, at: 0, field: "Method.name") }
+
+    /// Sets `name` to a copy of `text`.
+    @inlinable public func setName(_ text: borrowing UTF8Span) { raw.setText(text, at: 0, field: "Method.name") }
+
+    /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+    @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+      try raw.initText(at: 0, byteCount: byteCount, field: "Method.name", fill: fill)
+    }
+
+    /// Takes `name` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+    /// Sets `name` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+    /// Cuts `name` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeName(toByteCount byteCount: Int) {
+      raw.resizeText(at: 0, toByteCount: byteCount, field: "Method.name")
+    }
+
     /// Whether `name` is set.
     @inlinable public var hasName: Bool { raw.hasPointer(at: 0) }
 
@@ -2073,6 +2485,22 @@ public enum Method: CapnProto.StructSchema {
     /// Sets `implicitParameters` to a copy of a list, with all that it refers to.
     @inlinable public func setImplicitParameters(_ value: CapnProto.ListReader<Node.Parameter.Reader>) {
       raw.setList(value, at: 4, field: "Method.implicitParameters")
+    }
+
+    /// Takes `implicitParameters` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownImplicitParameters() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.Parameter.Builder>> {
+      return raw.disown(at: 4)
+    }
+
+    /// Sets `implicitParameters` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptImplicitParameters(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.Parameter.Builder>>) {
+      raw.adopt(orphan, at: 4)
+    }
+
+    /// Cuts `implicitParameters` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeImplicitParameters(to count: Int) {
+      raw.resizeList(at: 4, of: Node.Parameter.Builder.self, to: count, field: "Method.implicitParameters")
     }
 
     /// Whether `implicitParameters` is set.
@@ -2108,6 +2536,15 @@ public enum Method: CapnProto.StructSchema {
       raw.setStructure(value.raw, at: 2, field: "Method.paramBrand")
     }
 
+    /// Takes `paramBrand` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownParamBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 2) }
+
+    /// Sets `paramBrand` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptParamBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) {
+      raw.adopt(orphan, at: 2)
+    }
+
     /// Whether `paramBrand` is set.
     @inlinable public var hasParamBrand: Bool { raw.hasPointer(at: 2) }
 
@@ -2135,6 +2572,15 @@ public enum Method: CapnProto.StructSchema {
       raw.setStructure(value.raw, at: 3, field: "Method.resultBrand")
     }
 
+    /// Takes `resultBrand` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownResultBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 3) }
+
+    /// Sets `resultBrand` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptResultBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) {
+      raw.adopt(orphan, at: 3)
+    }
+
     /// Whether `resultBrand` is set.
     @inlinable public var hasResultBrand: Bool { raw.hasPointer(at: 3) }
 
@@ -2151,6 +2597,22 @@ public enum Method: CapnProto.StructSchema {
     /// Sets `annotations` to a copy of a list, with all that it refers to.
     @inlinable public func setAnnotations(_ value: CapnProto.ListReader<Annotation.Reader>) {
       raw.setList(value, at: 1, field: "Method.annotations")
+    }
+
+    /// Takes `annotations` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownAnnotations() -> CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>> {
+      return raw.disown(at: 1)
+    }
+
+    /// Sets `annotations` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptAnnotations(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Annotation.Builder>>) {
+      raw.adopt(orphan, at: 1)
+    }
+
+    /// Cuts `annotations` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeAnnotations(to count: Int) {
+      raw.resizeList(at: 1, of: Annotation.Builder.self, to: count, field: "Method.annotations")
     }
 
     /// Whether `annotations` is set.
@@ -2528,6 +2990,15 @@ public enum Type_: CapnProto.StructSchema {
         raw.setStructure(value.raw, at: 0, field: "Type.list.elementType")
       }
 
+      /// Takes `elementType` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownElementType() -> CapnProto.Orphan<Type_.Builder> { raw.disown(at: 0) }
+
+      /// Sets `elementType` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptElementType(_ orphan: consuming CapnProto.Orphan<Type_.Builder>) {
+        raw.adopt(orphan, at: 0)
+      }
+
       /// Whether `elementType` is set.
       @inlinable public var hasElementType: Bool { raw.hasPointer(at: 0) }
     }
@@ -2596,6 +3067,15 @@ public enum Type_: CapnProto.StructSchema {
       /// Sets `brand` to a copy of a struct, with all that it refers to.
       @inlinable public func setBrand(_ value: Brand.Reader) {
         raw.setStructure(value.raw, at: 0, field: "Type.enum.brand")
+      }
+
+      /// Takes `brand` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 0) }
+
+      /// Sets `brand` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) {
+        raw.adopt(orphan, at: 0)
       }
 
       /// Whether `brand` is set.
@@ -2673,6 +3153,15 @@ public enum Type_: CapnProto.StructSchema {
         raw.setStructure(value.raw, at: 0, field: "Type.struct.brand")
       }
 
+      /// Takes `brand` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 0) }
+
+      /// Sets `brand` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) {
+        raw.adopt(orphan, at: 0)
+      }
+
       /// Whether `brand` is set.
       @inlinable public var hasBrand: Bool { raw.hasPointer(at: 0) }
     }
@@ -2746,6 +3235,15 @@ public enum Type_: CapnProto.StructSchema {
       /// Sets `brand` to a copy of a struct, with all that it refers to.
       @inlinable public func setBrand(_ value: Brand.Reader) {
         raw.setStructure(value.raw, at: 0, field: "Type.interface.brand")
+      }
+
+      /// Takes `brand` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 0) }
+
+      /// Sets `brand` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) {
+        raw.adopt(orphan, at: 0)
       }
 
       /// Whether `brand` is set.
@@ -3211,6 +3709,22 @@ public enum Brand: CapnProto.StructSchema {
       raw.setList(value, at: 0, field: "Brand.scopes")
     }
 
+    /// Takes `scopes` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownScopes() -> CapnProto.Orphan<CapnProto.ListBuilder<Brand.Scope.Builder>> {
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `scopes` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptScopes(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Brand.Scope.Builder>>) {
+      raw.adopt(orphan, at: 0)
+    }
+
+    /// Cuts `scopes` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeScopes(to count: Int) {
+      raw.resizeList(at: 0, of: Brand.Scope.Builder.self, to: count, field: "Brand.scopes")
+    }
+
     /// Whether `scopes` is set.
     @inlinable public var hasScopes: Bool { raw.hasPointer(at: 0) }
   }
@@ -3330,6 +3844,25 @@ public enum Brand: CapnProto.StructSchema {
       @inlinable public func setBind(_ value: CapnProto.ListReader<Brand.Binding.Reader>) {
         raw.store(UInt16(0), at: 4)
         raw.setList(value, at: 0, field: "Brand.Scope.bind")
+      }
+
+      /// Takes `bind` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownBind() -> CapnProto.Orphan<CapnProto.ListBuilder<Brand.Binding.Builder>> {
+        let raw = self.raw.expectMember(0, at: 4, field: "Brand.Scope.bind") ? self.raw : self.raw.dropped()
+        return raw.disown(at: 0)
+      }
+
+      /// Sets `bind` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptBind(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Brand.Binding.Builder>>) {
+        raw.store(UInt16(0), at: 4)
+        raw.adopt(orphan, at: 0)
+      }
+
+      /// Cuts `bind` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeBind(to count: Int) {
+        let raw = self.raw.expectMember(0, at: 4, field: "Brand.Scope.bind") ? self.raw : self.raw.dropped()
+        raw.resizeList(at: 0, of: Brand.Binding.Builder.self, to: count, field: "Brand.Scope.bind")
       }
 
       /// Whether `bind` is set.
@@ -3478,6 +4011,19 @@ public enum Brand: CapnProto.StructSchema {
       @inlinable public func setType(_ value: Type_.Reader) {
         raw.store(UInt16(1), at: 0)
         raw.setStructure(value.raw, at: 0, field: "Brand.Binding.type")
+      }
+
+      /// Takes `type` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownType() -> CapnProto.Orphan<Type_.Builder> {
+        let raw = self.raw.expectMember(1, at: 0, field: "Brand.Binding.type") ? self.raw : self.raw.dropped()
+        return raw.disown(at: 0)
+      }
+
+      /// Sets `type` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptType(_ orphan: consuming CapnProto.Orphan<Type_.Builder>) {
+        raw.store(UInt16(1), at: 0)
+        raw.adopt(orphan, at: 0)
       }
 
       /// Whether `type` is set.
@@ -3870,6 +4416,43 @@ public enum Value: CapnProto.StructSchema {
       }
     }
 
+    /// Sets `text` to a copy of `text`.
+    @inlinable public func setText(_ text: some StringProtocol) {
+      raw.store(UInt16(12), at: 0)
+      raw.setText(text, at: 0, field: "Value.text")
+    }
+
+    /// Sets `text` to a copy of `text`.
+    @inlinable public func setText(_ text: borrowing UTF8Span) {
+      raw.store(UInt16(12), at: 0)
+      raw.setText(text, at: 0, field: "Value.text")
+    }
+
+    /// Sets `text` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+    @inlinable public func initText<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+      raw.store(UInt16(12), at: 0)
+      try raw.initText(at: 0, byteCount: byteCount, field: "Value.text", fill: fill)
+    }
+
+    /// Takes `text` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownText() -> CapnProto.Orphan<String> {
+      let raw = self.raw.expectMember(12, at: 0, field: "Value.text") ? self.raw : self.raw.dropped()
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `text` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptText(_ orphan: consuming CapnProto.Orphan<String>) {
+      raw.store(UInt16(12), at: 0)
+      raw.adopt(orphan, at: 0)
+    }
+
+    /// Cuts `text` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeText(toByteCount byteCount: Int) {
+      let raw = self.raw.expectMember(12, at: 0, field: "Value.text") ? self.raw : self.raw.dropped()
+      raw.resizeText(at: 0, toByteCount: byteCount, field: "Value.text")
+    }
+
     /// Whether `text` is set.
     @inlinable public var hasText: Bool { raw.load(UInt16.self, at: 0) == 12 && raw.hasPointer(at: 0) }
 
@@ -3900,9 +4483,28 @@ public enum Value: CapnProto.StructSchema {
     }
 
     /// Sets `data` to what `fill` writes, at most `byteCount` bytes. They are not zeroed first.
-    @inlinable public func initData<E: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(E) -> Void) throws(E) {
+    @inlinable public func initData<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
       raw.store(UInt16(13), at: 0)
       try raw.initData(at: 0, byteCount: byteCount, field: "Value.data", fill: fill)
+    }
+
+    /// Takes `data` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownData() -> CapnProto.Orphan<RawSpan> {
+      let raw = self.raw.expectMember(13, at: 0, field: "Value.data") ? self.raw : self.raw.dropped()
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `data` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptData(_ orphan: consuming CapnProto.Orphan<RawSpan>) {
+      raw.store(UInt16(13), at: 0)
+      raw.adopt(orphan, at: 0)
+    }
+
+    /// Cuts `data` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeData(toByteCount byteCount: Int) {
+      let raw = self.raw.expectMember(13, at: 0, field: "Value.data") ? self.raw : self.raw.dropped()
+      raw.resizeData(at: 0, toByteCount: byteCount, field: "Value.data")
     }
 
     /// Whether `data` is set.
@@ -3927,6 +4529,19 @@ public enum Value: CapnProto.StructSchema {
     @inlinable public func setList(_ value: CapnProto.AnyPointerReader) {
       raw.store(UInt16(14), at: 0)
       raw.pointer(at: 0).set(value)
+    }
+
+    /// Takes `list` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownList() -> CapnProto.Orphan<CapnProto.AnyPointerBuilder> {
+      let raw = self.raw.expectMember(14, at: 0, field: "Value.list") ? self.raw : self.raw.dropped()
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `list` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptList(_ orphan: consuming CapnProto.Orphan<CapnProto.AnyPointerBuilder>) {
+      raw.store(UInt16(14), at: 0)
+      raw.adopt(orphan, at: 0)
     }
 
     /// Whether `list` is set.
@@ -3964,6 +4579,19 @@ public enum Value: CapnProto.StructSchema {
       raw.pointer(at: 0).set(value)
     }
 
+    /// Takes `struct` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownStruct() -> CapnProto.Orphan<CapnProto.AnyPointerBuilder> {
+      let raw = self.raw.expectMember(16, at: 0, field: "Value.struct") ? self.raw : self.raw.dropped()
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `struct` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptStruct(_ orphan: consuming CapnProto.Orphan<CapnProto.AnyPointerBuilder>) {
+      raw.store(UInt16(16), at: 0)
+      raw.adopt(orphan, at: 0)
+    }
+
     /// Whether `struct` is set.
     @inlinable public var hasStruct: Bool { raw.load(UInt16.self, at: 0) == 16 && raw.hasPointer(at: 0) }
 
@@ -3990,6 +4618,19 @@ public enum Value: CapnProto.StructSchema {
     @inlinable public func setAnyPointer(_ value: CapnProto.AnyPointerReader) {
       raw.store(UInt16(18), at: 0)
       raw.pointer(at: 0).set(value)
+    }
+
+    /// Takes `anyPointer` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownAnyPointer() -> CapnProto.Orphan<CapnProto.AnyPointerBuilder> {
+      let raw = self.raw.expectMember(18, at: 0, field: "Value.anyPointer") ? self.raw : self.raw.dropped()
+      return raw.disown(at: 0)
+    }
+
+    /// Sets `anyPointer` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptAnyPointer(_ orphan: consuming CapnProto.Orphan<CapnProto.AnyPointerBuilder>) {
+      raw.store(UInt16(18), at: 0)
+      raw.adopt(orphan, at: 0)
     }
 
     /// Whether `anyPointer` is set.
@@ -4147,6 +4788,13 @@ public enum Annotation: CapnProto.StructSchema {
       raw.setStructure(value.raw, at: 1, field: "Annotation.brand")
     }
 
+    /// Takes `brand` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownBrand() -> CapnProto.Orphan<Brand.Builder> { raw.disown(at: 1) }
+
+    /// Sets `brand` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptBrand(_ orphan: consuming CapnProto.Orphan<Brand.Builder>) { raw.adopt(orphan, at: 1) }
+
     /// Whether `brand` is set.
     @inlinable public var hasBrand: Bool { raw.hasPointer(at: 1) }
 
@@ -4166,6 +4814,13 @@ public enum Annotation: CapnProto.StructSchema {
     @inlinable public func setValue(_ value: Value.Reader) {
       raw.setStructure(value.raw, at: 0, field: "Annotation.value")
     }
+
+    /// Takes `value` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownValue() -> CapnProto.Orphan<Value.Builder> { raw.disown(at: 0) }
+
+    /// Sets `value` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptValue(_ orphan: consuming CapnProto.Orphan<Value.Builder>) { raw.adopt(orphan, at: 0) }
 
     /// Whether `value` is set.
     @inlinable public var hasValue: Bool { raw.hasPointer(at: 0) }
@@ -4395,6 +5050,15 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       raw.setStructure(value.raw, at: 2, field: "CodeGeneratorRequest.capnpVersion")
     }
 
+    /// Takes `capnpVersion` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownCapnpVersion() -> CapnProto.Orphan<CapnpVersion.Builder> { raw.disown(at: 2) }
+
+    /// Sets `capnpVersion` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptCapnpVersion(_ orphan: consuming CapnProto.Orphan<CapnpVersion.Builder>) {
+      raw.adopt(orphan, at: 2)
+    }
+
     /// Whether `capnpVersion` is set.
     @inlinable public var hasCapnpVersion: Bool { raw.hasPointer(at: 2) }
 
@@ -4413,6 +5077,20 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// Sets `nodes` to a copy of a list, with all that it refers to.
     @inlinable public func setNodes(_ value: CapnProto.ListReader<Node.Reader>) {
       raw.setList(value, at: 0, field: "CodeGeneratorRequest.nodes")
+    }
+
+    /// Takes `nodes` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownNodes() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.Builder>> { raw.disown(at: 0) }
+
+    /// Sets `nodes` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptNodes(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.Builder>>) {
+      raw.adopt(orphan, at: 0)
+    }
+
+    /// Cuts `nodes` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeNodes(to count: Int) {
+      raw.resizeList(at: 0, of: Node.Builder.self, to: count, field: "CodeGeneratorRequest.nodes")
     }
 
     /// Whether `nodes` is set.
@@ -4435,6 +5113,22 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       raw.setList(value, at: 3, field: "CodeGeneratorRequest.sourceInfo")
     }
 
+    /// Takes `sourceInfo` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownSourceInfo() -> CapnProto.Orphan<CapnProto.ListBuilder<Node.SourceInfo.Builder>> {
+      return raw.disown(at: 3)
+    }
+
+    /// Sets `sourceInfo` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptSourceInfo(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<Node.SourceInfo.Builder>>) {
+      raw.adopt(orphan, at: 3)
+    }
+
+    /// Cuts `sourceInfo` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeSourceInfo(to count: Int) {
+      raw.resizeList(at: 3, of: Node.SourceInfo.Builder.self, to: count, field: "CodeGeneratorRequest.sourceInfo")
+    }
+
     /// Whether `sourceInfo` is set.
     @inlinable public var hasSourceInfo: Bool { raw.hasPointer(at: 3) }
 
@@ -4452,6 +5146,22 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
     /// Sets `requestedFiles` to a copy of a list, with all that it refers to.
     @inlinable public func setRequestedFiles(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Reader>) {
       raw.setList(value, at: 1, field: "CodeGeneratorRequest.requestedFiles")
+    }
+
+    /// Takes `requestedFiles` out of the struct, where it is null then.
+    @_lifetime(copy self)
+    @inlinable public func disownRequestedFiles() -> CapnProto.Orphan<CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Builder>> {
+      return raw.disown(at: 1)
+    }
+
+    /// Sets `requestedFiles` to an object of this message that no other pointer leads to.
+    @inlinable public func adoptRequestedFiles(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Builder>>) {
+      raw.adopt(orphan, at: 1)
+    }
+
+    /// Cuts `requestedFiles` off, or appends zeros; in place, where there is room.
+    @inlinable public func resizeRequestedFiles(to count: Int) {
+      raw.resizeList(at: 1, of: CodeGeneratorRequest.RequestedFile.Builder.self, to: count, field: "CodeGeneratorRequest.requestedFiles")
     }
 
     /// Whether `requestedFiles` is set.
@@ -4538,6 +5248,33 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
         nonmutating set { raw.setText(newValue, at: 0, field: "CodeGeneratorRequest.RequestedFile.filename") }
       }
 
+      /// Sets `filename` to a copy of `text`.
+      @inlinable public func setFilename(_ text: some StringProtocol) {
+        raw.setText(text, at: 0, field: "CodeGeneratorRequest.RequestedFile.filename")
+      }
+
+      /// Sets `filename` to a copy of `text`.
+      @inlinable public func setFilename(_ text: borrowing UTF8Span) {
+        raw.setText(text, at: 0, field: "CodeGeneratorRequest.RequestedFile.filename")
+      }
+
+      /// Sets `filename` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+      @inlinable public func initFilename<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+        try raw.initText(at: 0, byteCount: byteCount, field: "CodeGeneratorRequest.RequestedFile.filename", fill: fill)
+      }
+
+      /// Takes `filename` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownFilename() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+      /// Sets `filename` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptFilename(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+      /// Cuts `filename` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeFilename(toByteCount byteCount: Int) {
+        raw.resizeText(at: 0, toByteCount: byteCount, field: "CodeGeneratorRequest.RequestedFile.filename")
+      }
+
       /// Whether `filename` is set.
       @inlinable public var hasFilename: Bool { raw.hasPointer(at: 0) }
 
@@ -4555,6 +5292,22 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
       /// Sets `imports` to a copy of a list, with all that it refers to.
       @inlinable public func setImports(_ value: CapnProto.ListReader<CodeGeneratorRequest.RequestedFile.Import.Reader>) {
         raw.setList(value, at: 1, field: "CodeGeneratorRequest.RequestedFile.imports")
+      }
+
+      /// Takes `imports` out of the struct, where it is null then.
+      @_lifetime(copy self)
+      @inlinable public func disownImports() -> CapnProto.Orphan<CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Import.Builder>> {
+        return raw.disown(at: 1)
+      }
+
+      /// Sets `imports` to an object of this message that no other pointer leads to.
+      @inlinable public func adoptImports(_ orphan: consuming CapnProto.Orphan<CapnProto.ListBuilder<CodeGeneratorRequest.RequestedFile.Import.Builder>>) {
+        raw.adopt(orphan, at: 1)
+      }
+
+      /// Cuts `imports` off, or appends zeros; in place, where there is room.
+      @inlinable public func resizeImports(to count: Int) {
+        raw.resizeList(at: 1, of: CodeGeneratorRequest.RequestedFile.Import.Builder.self, to: count, field: "CodeGeneratorRequest.RequestedFile.imports")
       }
 
       /// Whether `imports` is set.
@@ -4632,6 +5385,33 @@ public enum CodeGeneratorRequest: CapnProto.StructSchema {
         @inlinable public var name: String {
           get { raw.text(at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name") }
           nonmutating set { raw.setText(newValue, at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name") }
+        }
+
+        /// Sets `name` to a copy of `text`.
+        @inlinable public func setName(_ text: some StringProtocol) {
+          raw.setText(text, at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name")
+        }
+
+        /// Sets `name` to a copy of `text`.
+        @inlinable public func setName(_ text: borrowing UTF8Span) {
+          raw.setText(text, at: 0, field: "CodeGeneratorRequest.RequestedFile.Import.name")
+        }
+
+        /// Sets `name` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first.
+        @inlinable public func initName<Failure_: Error>(byteCount: Int, fill: (inout OutputRawSpan) throws(Failure_) -> Void) throws(Failure_) {
+          try raw.initText(at: 0, byteCount: byteCount, field: "CodeGeneratorRequest.RequestedFile.Import.name", fill: fill)
+        }
+
+        /// Takes `name` out of the struct, where it is null then.
+        @_lifetime(copy self)
+        @inlinable public func disownName() -> CapnProto.Orphan<String> { raw.disown(at: 0) }
+
+        /// Sets `name` to an object of this message that no other pointer leads to.
+        @inlinable public func adoptName(_ orphan: consuming CapnProto.Orphan<String>) { raw.adopt(orphan, at: 0) }
+
+        /// Cuts `name` off, or appends zeros; in place, where there is room.
+        @inlinable public func resizeName(toByteCount byteCount: Int) {
+          raw.resizeText(at: 0, toByteCount: byteCount, field: "CodeGeneratorRequest.RequestedFile.Import.name")
         }
 
         /// Whether `name` is set.

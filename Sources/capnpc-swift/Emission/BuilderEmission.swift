@@ -49,7 +49,10 @@ extension Generator {
       try emitParameter(slot, try parameter(index, of: owner, in: place.node), at: place, to: &writer)
     default: try emitScalar(slot, at: place, to: &writer)
     }
-    if slot.type.isPointer { emitHas(slot, at: place, to: &writer) }
+    if slot.type.isPointer {
+      try emitMoves(slot, at: place, to: &writer)
+      emitHas(slot, at: place, to: &writer)
+    }
   }
 
   /// A void field has nothing to write, but as a member of a union it can be chosen.
@@ -82,6 +85,29 @@ extension Generator {
     emitVariable(
       place, type: names.standard("String"), getter: try view(slot, place),
       setter: "raw.setText(newValue, at: \(slot.offset)\(named(place)))", to: &writer)
+    let set = place.members.derived("set", place.field)
+    for type in ["some \(names.standard("StringProtocol"))", "borrowing \(names.standard("UTF8Span"))"] {
+      writer.line()
+      writer.line("/// Sets `\(place.field.name)` to a copy of `text`.")
+      emitFunction(
+        "\(set)(_ text: \(type))", place, ["raw.setText(text, at: \(slot.offset)\(named(place)))"], to: &writer)
+    }
+    writer.line()
+    writer.line(
+      "/// Sets `\(place.field.name)` to what `fill` writes, at most `byteCount` bytes of UTF-8. They are not zeroed first."
+    )
+    emitFill("initText", slot, at: place, to: &writer)
+  }
+
+  /// Emits `initName(byteCount:fill:)`.
+  private func emitFill(
+    _ function: String, _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) {
+    emitFunction(
+      "\(place.members.derived("init", place.field))<Failure_: \(names.standard("Error"))>"
+        + "(byteCount: \(names.standard("Int")), "
+        + "fill: (inout \(names.standard("OutputRawSpan"))) throws(Failure_) -> \(names.standard("Void"))) throws(Failure_)",
+      place, ["try raw.\(function)(at: \(slot.offset), byteCount: byteCount\(named(place)), fill: fill)"], to: &writer)
   }
 
   private func emitData(
@@ -106,10 +132,7 @@ extension Generator {
       ["return raw.initData(at: \(slot.offset), byteCount: byteCount\(named(place)))"], isView: true, to: &writer)
     writer.line()
     writer.line("/// Sets `\(field.name)` to what `fill` writes, at most `byteCount` bytes. They are not zeroed first.")
-    emitFunction(
-      "\(new)<E: \(names.standard("Error"))>(byteCount: \(names.standard("Int")), "
-        + "fill: (inout \(names.standard("OutputRawSpan"))) throws(E) -> \(names.standard("Void"))) throws(E)",
-      place, ["try raw.initData(at: \(slot.offset), byteCount: byteCount\(named(place)), fill: fill)"], to: &writer)
+    emitFill("initData", slot, at: place, to: &writer)
   }
 
   private func emitList(
@@ -222,6 +245,39 @@ extension Generator {
     emitHasProperty(slot, of: place.field, in: place.structure, members: place.members, to: &writer)
   }
 
+  /// Emits the methods that move what a pointer leads to, or change how long it is.
+  private func emitMoves(
+    _ slot: SchemaField.Slot, at place: BuilderPlace, to writer: inout SourceWriter
+  ) throws(GeneratorError) {
+    let name = place.field.name
+    let orphan = "CapnProto.Orphan<\(try text(of: slot.type, .builder, in: place.node))>"
+    writer.line()
+    writer.line("/// Takes `\(name)` out of the struct, where it is null then.")
+    emitFunction(
+      "\(place.members.derived("disown", place.field))() -> \(orphan)", place,
+      ["return raw.disown(at: \(slot.offset))"], isView: true, isChoosing: false, to: &writer)
+    writer.line()
+    writer.line("/// Sets `\(name)` to an object of this message that no other pointer leads to.")
+    emitFunction(
+      "\(place.members.derived("adopt", place.field))(_ orphan: consuming \(orphan))", place,
+      ["raw.adopt(orphan, at: \(slot.offset))"], to: &writer)
+    let call: String
+    let label: String
+    switch slot.type {
+    case .text: (label, call) = ("toByteCount byteCount", "resizeText(at: \(slot.offset), toByteCount: byteCount")
+    case .data: (label, call) = ("toByteCount byteCount", "resizeData(at: \(slot.offset), toByteCount: byteCount")
+    case .list(let element):
+      let type = try text(of: element, .builder, in: place.node, isElement: true)
+      (label, call) = ("to count", "resizeList(at: \(slot.offset), of: \(type).self, to: count")
+    default: return
+    }
+    writer.line()
+    writer.line("/// Cuts `\(name)` off, or appends zeros; in place, where there is room.")
+    emitFunction(
+      "\(place.members.derived("resize", place.field))(\(label): \(names.standard("Int")))", place,
+      ["raw.\(call)\(named(place)))"], isChoosing: false, to: &writer)
+  }
+
   // MARK: - Shapes of declarations
 
   private func emitHead(_ place: BuilderPlace, to writer: inout SourceWriter) {
@@ -273,15 +329,14 @@ extension Generator {
       statements: selectMember(place).map { [$0, "return \(getter)"] } ?? [getter], to: &writer)
   }
 
-  /// A method that first chooses the field's union member, where it is one.
+  /// A method that, where the field is the member of a union, first chooses it, or else requires that it is the one set.
   private func emitFunction(
-    _ signature: String, _ place: BuilderPlace, _ statements: [String], isView: Bool = false,
+    _ signature: String, _ place: BuilderPlace, _ statements: [String], isView: Bool = false, isChoosing: Bool = true,
     to writer: inout SourceWriter
   ) {
+    let statements = [isChoosing ? choose(place) : selectMember(place)].compactMap(\.self) + statements
     if isView { writer.line("@_lifetime(copy self)") }
-    writer.open("@inlinable public func \(signature)")
-    for statement in [choose(place)].compactMap(\.self) + statements { writer.line(statement) }
-    writer.close()
+    writer.body("@inlinable public func \(signature)", statements)
   }
 
   // MARK: - Clearing groups

@@ -50,7 +50,7 @@ extension Generator {
       writer.line("@inlinable public static var interfaceID: \(names.standard("UInt64")) { 0x\(hex(node.id)) }")
       writer.line("@inlinable public static var ordinal: \(names.standard("UInt16")) { \(ordinal) }")
       writer.line(
-        "@inlinable public static var name: \(names.standard("String")) { \(Literal.string(method.name)) }")
+        "@inlinable public static var name: \(names.standard("String")) { \(Literal.string(method.schemaName)) }")
       writer.line(
         "@inlinable public static var isStreaming: \(names.standard("Bool")) { \(method.results.isStreamResult) }")
       try emitStruct("Params", method.params, in: scope, to: &writer)

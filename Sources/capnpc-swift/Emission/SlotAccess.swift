@@ -9,7 +9,7 @@ extension Generator {
   /// `, field: "Cache.parts"`: the argument by which errors name a field.
   func fieldArgument(_ field: SchemaField, in node: SchemaNode) -> String {
     let type = node.displayName.split(separator: ":").last ?? ""
-    return ", field: " + Literal.string("\(type).\(field.name)")
+    return ", field: " + Literal.string("\(type).\(field.schemaName)")
   }
 
   /// How a reader's property reads its slot.

@@ -1,12 +1,16 @@
 /// Collects the lines of a Swift file, indented by 2 spaces a level.
 struct SourceWriter {
   private(set) var text = ""
+  /// The access of the declarations, which are written as public ones.
+  let access: Access
   private var level = 0
+
+  init(access: Access) { self.access = access }
 
   /// Writes one line; an empty one gets no indentation.
   mutating func line(_ content: String = "") {
     if !content.isEmpty {
-      text += String(repeating: "  ", count: level) + content
+      text += String(repeating: "  ", count: level) + access.applied(to: content)
     }
     text += "\n"
   }
@@ -29,6 +33,18 @@ struct SourceWriter {
   ) throws(GeneratorError) {
     open(head)
     try body(&self)
+    close()
+  }
+
+  /// Writes `head { … }`, on one line where there is one statement and it fits.
+  mutating func body(_ head: String, _ statements: [String]) {
+    if statements.count == 1 {
+      let statement = statements[0].hasPrefix("return ") ? String(statements[0].dropFirst(7)) : statements[0]
+      let short = "\(head) { \(statement) }"
+      if 2 * level + short.count <= 120 { return line(short) }
+    }
+    open(head)
+    for statement in statements { line(statement) }
     close()
   }
 

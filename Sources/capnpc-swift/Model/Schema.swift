@@ -7,6 +7,11 @@ struct Schema {
   /// The files to generate code for, in the order of the command line.
   var requestedFiles: [RequestedFile]
 
+  /// The modules that files say they are in, by id.
+  var modules: [UInt64: String] = [:]
+  /// Who can use the code for files that say it, by id.
+  var access: [UInt64: Access] = [:]
+
   struct RequestedFile {
     var id: UInt64
     /// As on the command line, without the source prefix.
@@ -34,7 +39,9 @@ struct SchemaNode {
   var kind: Kind
 
   struct Nested {
+    /// In Swift, before it is escaped.
     var name: String
+    var schemaName: String
     var id: UInt64
   }
 
@@ -63,7 +70,9 @@ struct StructLayout {
 
 /// A member of a struct, group or union.
 struct SchemaField {
+  /// In Swift, before it is escaped.
   var name: String
+  var schemaName: String
   /// The place of the declaration among its siblings in the source.
   var codeOrder: UInt16
   /// Which member of the union this is; nil outside of a union.
@@ -93,7 +102,9 @@ struct SchemaField {
 
 /// A member of an enum; its position in the list is its value.
 struct SchemaEnumerant {
+  /// In Swift, before it is escaped.
   var name: String
+  var schemaName: String
   var codeOrder: UInt16
   var documentation: String
 }
@@ -108,7 +119,9 @@ struct InterfaceLayout {
 
 /// A method of an interface; its position in the list is its ordinal.
 struct SchemaMethod {
+  /// In Swift, before it is escaped.
   var name: String
+  var schemaName: String
   /// The place of the declaration among its siblings in the source.
   var codeOrder: UInt16
   var documentation: String

@@ -19,11 +19,17 @@ struct RequestDecoder {
     for index in sourceInfo.indices { try decoder.add(sourceInfo[index]) }
 
     var schema = Schema(nodes: [:], requestedFiles: [])
+    var typeNames: [UInt64: String] = [:]
     let nodes = try request.nodes
     for index in nodes.indices {
       let node = try decoder.node(nodes[index])
       schema.nodes[node.id] = node
+      let annotations = try SwiftAnnotations(try nodes[index].annotations, of: node.displayName)
+      typeNames[node.id] = annotations.name
+      schema.modules[node.id] = annotations.module
+      schema.access[node.id] = annotations.access
     }
+    try schema.rename(typeNames)
     let files = try request.requestedFiles
     for index in files.indices {
       let file = files[index]
@@ -44,7 +50,8 @@ struct RequestDecoder {
     let list = try node.nestedNodes
     for index in list.indices {
       let entry = list[index]
-      nested.append(SchemaNode.Nested(name: try entry.name, id: entry.id))
+      let name = try entry.name
+      nested.append(SchemaNode.Nested(name: name, schemaName: name, id: entry.id))
     }
     var kind: SchemaNode.Kind
     do {
@@ -114,9 +121,11 @@ struct RequestDecoder {
     let methodList = try interface.methods
     for index in methodList.indices {
       let method = methodList[index]
+      let name = try method.name
       methods.append(
         SchemaMethod(
-          name: try method.name, codeOrder: method.codeOrder, documentation: memberDocumentation(node.id, index),
+          name: try swiftName(name, try method.annotations, in: node), schemaName: name, codeOrder: method.codeOrder,
+          documentation: memberDocumentation(node.id, index),
           params: TypeReference(
             id: method.paramStructType, arguments: try TypeDecoder.brand(try method.paramBrand)),
           results: TypeReference(
@@ -139,8 +148,9 @@ struct RequestDecoder {
         declaration: "\(try node.displayName).\(try field.name)", reason: "fields of kind \(kind) are unknown")
     }
     let discriminant = field.discriminantValue
+    let name = try field.name
     return SchemaField(
-      name: try field.name, codeOrder: field.codeOrder,
+      name: try swiftName(name, try field.annotations, in: node), schemaName: name, codeOrder: field.codeOrder,
       discriminant: discriminant == Field.noDiscriminant ? nil : discriminant, documentation: documentation, kind: kind)
   }
 
@@ -149,12 +159,21 @@ struct RequestDecoder {
     let list = try enumeration.enumerants
     for index in list.indices {
       let enumerant = list[index]
+      let name = try enumerant.name
       enumerants.append(
         SchemaEnumerant(
-          name: try enumerant.name, codeOrder: enumerant.codeOrder,
+          name: try swiftName(name, try enumerant.annotations, in: node), schemaName: name,
+          codeOrder: enumerant.codeOrder,
           documentation: memberDocumentation(node.id, index)))
     }
     return enumerants
+  }
+
+  /// The name that a member of `node` has in Swift.
+  private func swiftName(
+    _ name: String, _ annotations: ListReader<Annotation.Reader>, in node: Node.Reader
+  ) throws -> String {
+    try SwiftAnnotations(annotations, of: "\(try node.displayName).\(name)").name ?? name
   }
 
   private func memberDocumentation(_ id: UInt64, _ index: Int) -> String {
