@@ -26,6 +26,8 @@ public struct ReflectionError: Error, Sendable, Hashable {
     case sizeLimitExceeded(limit: Int)
     /// A value of this type has no form in the format.
     case notExpressible(String)
+    /// The annotation of `json.capnp` of this name does not fit what it is applied to, or lets members share a name.
+    case invalidAnnotation(String)
   }
 
   /// What was wrong.
@@ -67,6 +69,7 @@ extension ReflectionError.Kind: CustomStringConvertible {
     case .nestingLimitExceeded(let limit): "values are nested deeper than \(limit) levels"
     case .sizeLimitExceeded(let limit): "more than \(limit) bytes"
     case .notExpressible(let type): "a value of type \(type) cannot be expressed"
+    case .invalidAnnotation(let name): "the annotation $Json.\(name) cannot be applied so"
     }
   }
 }
