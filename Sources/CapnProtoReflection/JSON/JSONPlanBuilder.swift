@@ -10,6 +10,12 @@ struct JSONPlanBuilder {
     var valueName: String?
   }
 
+  /// How deep structs may be flattened into one another, and groups nested.
+  private static let maximumNesting = 64
+  /// How many members the object of a struct may have: flattening the same struct twice, on each of a few levels, would make
+  /// more than anybody can hold.
+  private static let maximumNameCount = 1 << 16
+
   mutating func plan(for schema: Schema.Struct) throws(ReflectionError) -> JSONPlan {
     try plan(for: schema, discriminator: try discriminator(schema.annotations, schema), unionName: nil)
   }
@@ -18,7 +24,7 @@ struct JSONPlanBuilder {
     for schema: Schema.Struct, discriminator: Discriminator?, unionName: String?
   ) throws(ReflectionError) -> JSONPlan {
     if let plan = made.first(where: { $0.schema.id == schema.id }) { return plan }
-    guard open.insert(schema.id).inserted else {
+    guard open.count < Self.maximumNesting, open.insert(schema.id).inserted else {
       throw ReflectionError(.invalidAnnotation("flatten"), type: schema.displayName)
     }
     defer { open.remove(schema.id) }
@@ -103,6 +109,9 @@ struct JSONPlanBuilder {
     _ inner: JSONPlan, _ prefix: String, _ field: Schema.Field, _ schema: Schema.Struct,
     _ names: inout [String: JSONPlan.NamePlan]
   ) throws(ReflectionError) {
+    guard names.count + inner.names.count <= Self.maximumNameCount else {
+      throw ReflectionError(.invalidAnnotation("flatten"), type: schema.displayName, member: field.name)
+    }
     for name in inner.names.keys {
       let full = prefix + name
       if field.discriminant == nil {

@@ -159,17 +159,15 @@ struct SchemaValidation {
         }
       }
     }
-    // Each group has one owner, which is its scope: a chain of scopes that does not end is a cycle of groups.
-    for id in owners {
-      var (current, steps) = (id, 0)
-      while let node = nodes[current], node.kind == .group {
-        guard steps <= owners.count, node.scopeID != current else {
-          throw SchemaError(.invalidGroup(current), declaration: node.label)
+    // The scope of a group is the struct or group that it is part of, also where no field leads to it: what walks up the
+    // scopes ends.
+    for group in nodes.values where group.kind == .group {
+      var (current, level) = (group, 0)
+      while current.kind == .group, let scope = nodes[current.scopeID] {
+        guard level < Self.maximumGroupNesting else {
+          throw SchemaError(.invalidGroup(group.id), declaration: group.label)
         }
-        guard steps < Self.maximumGroupNesting else {
-          throw SchemaError(.invalidGroup(current), declaration: node.label)
-        }
-        (current, steps) = (node.scopeID, steps + 1)
+        (current, level) = (scope, level + 1)
       }
     }
   }
