@@ -75,7 +75,7 @@ extension DynamicList {
       do throws(ReflectionError.Kind) { try place(index).write(value) } catch { throw located(error, index) }
     }
 
-    /// Copies `value`, with all that it owns, to the element at `index`, which is no struct.
+    /// Copies `value`, with all that it owns, to the element at `index`.
     ///
     /// - Throws: ``ReflectionError``: as ``set(_:to:)``; or what is wrong with the value's message.
     public func set(_ index: Int, copying value: borrowing DynamicValue) throws(ReflectionError) {

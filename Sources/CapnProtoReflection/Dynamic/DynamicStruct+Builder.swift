@@ -58,7 +58,13 @@ extension DynamicStruct {
     ///
     /// - Throws: ``ReflectionError``: as ``set(_:to:)``; `wrongSchema`; or what is wrong with the value's message.
     public func set(_ name: String, copying value: borrowing DynamicValue) throws(ReflectionError) {
-      let field = try field(name)
+      try set(field(name), copying: value)
+    }
+
+    /// Copies `value`, with all that it owns, to `field`.
+    ///
+    /// - Throws: ``ReflectionError``: `foreignField`, and as by name.
+    public func set(_ field: Schema.Field, copying value: borrowing DynamicValue) throws(ReflectionError) {
       try check(field)
       do throws(ReflectionError.Kind) { try place(field).write(copying: value) } catch { throw located(error, field) }
       select(field)
@@ -193,6 +199,15 @@ extension DynamicStruct {
     /// - Throws: ``ReflectionError``: `noSuchMember` or `wrongType`.
     public func adopt(_ orphan: consuming Orphan<AnyPointerBuilder>, _ name: String) throws(ReflectionError) {
       try pointer(name).adopt(orphan)
+    }
+
+    /// Gives each field the value that it has in `source`, of the same type.
+    func copyFields(of source: borrowing Reader) throws(ReflectionError) {
+      let active = source.which
+      for field in schema.fields where field.discriminant == nil || field.index == active?.index {
+        let isThere = try source.has(field)
+        if isThere { try set(field, copying: source[field]) } else { try clear(field) }
+      }
     }
 
     // MARK: Checks

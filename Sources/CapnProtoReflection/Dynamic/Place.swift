@@ -82,10 +82,15 @@ struct Place: ~Escapable {
       throw .wrongType(expected: "\(type)", found: structure.schema.name)
     }
     guard schema.id == structure.schema.id else { throw .wrongSchema(expected: schema.id, found: structure.schema.id) }
-    guard case .field(let raw, let slot) = target else {
-      throw .notExpressible("a copy of a struct into an element or group")
+    switch target {
+    case .field(let raw, let slot): raw.setStructure(structure.raw, at: slot.offset)
+    case .element(.structures(let list), let index): list.setStructure(structure.raw, at: index)
+    case .group(let raw):
+      // A group is a part of its struct, beside others: only its fields are copied.
+      let group = DynamicStruct.Builder(unowned: raw, schema)
+      do throws(ReflectionError) { try group.copyFields(of: structure) } catch { throw error.kind }
+    case .element: throw .wrongType(expected: "\(type)", found: structure.schema.name)
     }
-    raw.setStructure(structure.raw, at: slot.offset)
   }
 
   /// Writes the encoding of a value in the data section or in a list's elements.
