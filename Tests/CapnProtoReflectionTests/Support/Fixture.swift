@@ -5,11 +5,14 @@ import Foundation
 /// A schema file, and what the schema compiler makes of it.
 struct Fixture: Sendable {
   let path: String
+  /// The `CodeGeneratorRequest`.
+  let request: [UInt8]
   let registry: SchemaRegistry
 
   private init(_ path: String) async throws {
     self.path = path
-    registry = try SchemaRegistry(codeGeneratorRequest: try await Tool.capnp(["compile", "-o-", path]))
+    request = try await Tool.capnp(["compile", "-o-", path])
+    registry = try SchemaRegistry(codeGeneratorRequest: request)
   }
 
   private static let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
