@@ -160,6 +160,14 @@ static int socket_option(int descriptor, int option) {
   return value;
 }
 
+ssize_t sluice_socket_send_now(int descriptor, const void *bytes, size_t byte_count) {
+  RESULT(send(descriptor, bytes, byte_count, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+ssize_t sluice_socket_receive_now(int descriptor, void *bytes, size_t byte_count) {
+  RESULT(recv(descriptor, bytes, byte_count, MSG_DONTWAIT));
+}
+
 int sluice_socket_take_error(int descriptor) { return socket_option(descriptor, SO_ERROR); }
 
 int sluice_socket_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) {
@@ -359,18 +367,19 @@ int sluice_allowed_cpu_count(void) {
   return CPU_COUNT(&set);
 }
 
+int sluice_allowed_cpu_count_with(pid_t process) {
+  cpu_set_t own;
+  cpu_set_t other;
+  if (sched_getaffinity(0, sizeof own, &own) < 0) return -errno;
+  if (sched_getaffinity(process, sizeof other, &other) < 0) return -errno;
+  CPU_OR(&own, &own, &other);
+  return CPU_COUNT(&own);
+}
+
 int sluice_pin_thread(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (cpu < 0 || cpu >= CPU_SETSIZE) return -EINVAL;
   CPU_SET(cpu, &set);
   RESULT(sched_setaffinity(0, sizeof set, &set));
-}
-
-void sluice_spin_hint(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
 }

@@ -6,6 +6,13 @@ public enum Processors {
   /// `sched_getaffinity`.
   public static var allowedCount: Int { max(1, Int(sluice_allowed_cpu_count())) }
 
+  /// On how many processors the calling thread and another process may run together. Where the other is not known, or has
+  /// died, as above.
+  public static func allowedCount(with process: pid_t?) -> Int {
+    let together = process.map { Int(sluice_allowed_cpu_count_with($0)) } ?? 0
+    return together > 0 ? together : allowedCount
+  }
+
   /// Lets the calling thread, and those that it starts, run on one processor only. The corresponding C function is
   /// `sched_setaffinity`.
   ///

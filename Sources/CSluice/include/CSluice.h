@@ -100,6 +100,10 @@ int sluice_socket_accept(int descriptor);
 int sluice_socket_shutdown_sending(int descriptor);
 /// shutdown(2), SHUT_RDWR.
 int sluice_socket_shutdown(int descriptor);
+/// send(2) with MSG_DONTWAIT | MSG_NOSIGNAL: never blocks, whatever flags the descriptor has.
+ssize_t sluice_socket_send_now(int descriptor, const void *bytes, size_t byte_count);
+/// recv(2) with MSG_DONTWAIT.
+ssize_t sluice_socket_receive_now(int descriptor, void *bytes, size_t byte_count);
 /// getsockopt(2), SO_ERROR: the pending error's errno, positive, or 0.
 int sluice_socket_take_error(int descriptor);
 /// getsockopt(2), SO_PEERCRED.
@@ -209,9 +213,17 @@ ssize_t sluice_readlinkat(int directory, const char *name, char *target, size_t 
 int sluice_name_thread(const char *name);
 /// sched_getaffinity(2): on how many CPUs this thread may run.
 int sluice_allowed_cpu_count(void);
+/// The same, together with those that a process's first thread may run on.
+int sluice_allowed_cpu_count_with(pid_t process);
 /// sched_setaffinity(2): lets this thread run on one CPU only, the one with that number; -EINVAL when it may not.
 int sluice_pin_thread(int cpu);
 /// The processor's hint that this thread spins.
-void sluice_spin_hint(void);
+static inline void sluice_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 #endif

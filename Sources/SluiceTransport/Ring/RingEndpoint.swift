@@ -10,7 +10,7 @@ public enum RingSetupError: Error, Sendable, Hashable, CustomStringConvertible {
   case wrongHandleCount(Int, expected: Int)
   /// The segment could not be made, or the peer's was refused.
   case segment(SegmentError)
-  /// An event counter could not be made, or what the peer sent as one was refused.
+  /// There is no descriptor or no memory for it.
   case failed(SystemError)
 
   /// What is wrong, with the limit that was met.
@@ -51,21 +51,20 @@ extension RingTransport {
     /// What to tell the peer.
     public let announcement: Announcement
     let segment: Segment
-    let readable: EventCounter
-    let room: EventCounter
+    let bell: Doorbell
 
-    /// What to pass to the peer, in this order: the segment, the counter that it signals when there are frames, the one
-    /// that it empties when there is room.
-    public var handles: [Handle] { [segment.handle, readable.handle, room.handle] }
+    /// What to pass to the peer, in this order: the segment, and the bell that it rings when there are frames, and
+    /// unblocks when there is room.
+    public var handles: [Handle] { [segment.handle, bell.handle] }
 
     /// How many handles each side passes.
-    public static let handleCount = 3
+    public static let handleCount = 2
   }
 
   /// The capacity of a ring unless another is asked for: 1 MiB.
   public static let defaultCapacity = 1 << 20
 
-  /// Makes this side's half of a ring: a sealed segment, and two event counters.
+  /// Makes this side's half of a ring: a sealed segment, and a bell.
   ///
   /// - Parameters:
   ///   - name: The segment's, for people.
@@ -86,11 +85,15 @@ extension RingTransport {
       throw .segment(error)
     }
     do {
-      return Endpoint(
-        announcement: announcement, segment: segment, readable: try EventCounter(), room: try EventCounter())
+      return Endpoint(announcement: announcement, segment: segment, bell: try Doorbell())
     } catch {
       throw .failed(error)
     }
+  }
+
+  /// The size of the segment of a side that says this.
+  public static func segmentByteCount(_ announcement: Announcement) -> Int {
+    RingLayout.segmentByteCount(capacity: announcement.capacity)
   }
 
   /// Two transports connected to each other, within one process.

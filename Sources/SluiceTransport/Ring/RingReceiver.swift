@@ -20,10 +20,10 @@ public struct RingDrain: Sendable, Hashable {
 final class RingReceiver: Sendable {
   private let own: OwnRingMemory
   private let peer: PeerRingMemory
-  /// Ours: the peer signals it when it is armed.
-  private let readable: EventCounter
-  /// The peer's, to empty when there is room again.
-  private let peerRoom: EventCounter
+  /// Ours: the peer rings it when it is armed.
+  private let bell: Doorbell
+  /// The peer's, to unblock when there is room again.
+  private let peerBell: RemoteDoorbell
   private let maxBlobSize: Int
   private let waiting: RingWaiting
   private let state: Mutex<State>
@@ -41,19 +41,21 @@ final class RingReceiver: Sendable {
     var failure: TransportError?
   }
 
+  /// Each arming brings one ring at most, and the bell holds many times as many.
+  private static let ringsBetweenResets: UInt64 = 64
   /// Above this, memory that frames have touched is given back when the ring is empty.
   private static let keptByteCount = 1 << 16
 
   init(
-    own: OwnRingMemory, peer: PeerRingMemory, readable: EventCounter, peerRoom: EventCounter, capacity: Int,
-    maxBlobSize: Int, spinning: RingSpinning
+    own: OwnRingMemory, peer: PeerRingMemory, bell: Doorbell, peerBell: RemoteDoorbell, capacity: Int,
+    maxBlobSize: Int, spinner: consuming RingSpinner
   ) throws(SystemError) {
     self.own = own
     self.peer = peer
-    self.readable = readable
-    self.peerRoom = peerRoom
+    self.bell = bell
+    self.peerBell = peerBell
     self.maxBlobSize = maxBlobSize
-    waiting = RingWaiting(own, peer, .frames, spinning)
+    waiting = RingWaiting(own, peer, .frames, spinner)
     state = Mutex(
       State(cursor: ConsumerCursor(capacity: capacity), buffer: try GuardedBuffer(byteCount: maxBlobSize)))
   }
@@ -78,7 +80,7 @@ final class RingReceiver: Sendable {
       } catch {
         let failure = TransportError.protocolViolation(error)
         state.failure = failure
-        if state.isPolled { readable.signal() }
+        if state.isPolled { bell.ring() }
         throw failure
       }
     }
@@ -104,22 +106,22 @@ final class RingReceiver: Sendable {
 
   private func lookAgain(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
     if arming {
-      readable.reset()
+      bell.reset()
       state.arming += 1
       own.store(.frameEvent, state.arming)
-      // Looked at after the reset: who closes signals the counter once it is marked.
-      if waiting.isClosed { readable.signal() }
+      // Looked at after the reset: who closes rings the bell once it is marked.
+      if waiting.isClosed { bell.ring() }
     }
     // In this order: what was published before the end is seen after it.
     let hasEnded = peer.load(.sendingEnded) != 0
     try state.cursor.note(peer.load(.sent))
     if !state.cursor.isEmpty {
-      if arming { readable.signal() }
+      if arming { bell.ring() }
       return true
     }
     if hasEnded {
       state.hasEnded = true
-      if state.isPolled { readable.signal() }
+      if state.isPolled { bell.ring() }
     }
     return false
   }
@@ -144,28 +146,60 @@ final class RingReceiver: Sendable {
 
   private func wake(_ wakes: RingWakes) {
     if wakes.contains(.futex) { own.wake(.roomWake) }
-    if wakes.contains(.event) { peerRoom.reset() }
+    if wakes.contains(.event) { peerBell.unblock() }
   }
+
+  /// The bell's, which only shows that it was rung.
+  var bellDescriptor: FileDescriptor { bell.descriptor }
 
   /// Readable when there are frames, at the end, and after an error; and until a try has found nothing.
   var descriptor: FileDescriptor {
     state.withLock { state in
       guard !state.isPolled else { return }
       state.isPolled = true
-      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return readable.signal() }
+      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return bell.ring() }
       // What goes wrong here goes wrong again at the next try, which says so.
-      do throws(RingViolation) { _ = try lookAgain(&state, arming: true) } catch { readable.signal() }
+      do throws(RingViolation) { _ = try lookAgain(&state, arming: true) } catch { bell.ring() }
     }
-    return readable.descriptor
+    return bell.descriptor
   }
 
-  /// Blocks until there is a frame, the end or an error; false when the deadline passed first.
-  func wait(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+  /// Asks the peer to ring for the next frame; false if there is something to receive already. For who polls the bell
+  /// edge-triggered, and looks only when it was rung.
+  func arm() -> Bool {
+    state.withLock { state in
+      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return false }
+      state.arming += 1
+      if state.arming % RingReceiver.ringsBetweenResets == 0 { bell.reset() }
+      own.store(.frameEvent, state.arming)
+      // Looked at after the store, as with `RingWaiting`.
+      return peer.load(.sent) == state.cursor.published && peer.load(.sendingEnded) == 0 && !waiting.isClosed
+    }
+  }
+
+  /// Asks the peer not to ring any more. It may have begun to.
+  func disarm() { own.store(.frameEvent, 0) }
+
+  /// Whether a drain may find something. Two loads.
+  var mayHaveFrames: Bool {
+    state.withLock { state in
+      !state.cursor.isEmpty || peer.load(.sent) != state.cursor.published || peer.load(.sendingEnded) != 0
+        || waiting.isClosed
+    }
+  }
+
+  /// Wakes who blocks in `wait`, so that it looks at what interrupts it.
+  func wakeSleepers() { waiting.wakeSleepers() }
+
+  /// Blocks until there is a frame, the end or an error, or the wait is interrupted; false when the deadline passed first.
+  func wait(
+    deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }
+  ) throws(TransportError) -> Bool {
     let seen = state.withLock { state in
       state.failure == nil && !state.hasEnded && state.cursor.isEmpty ? state.cursor.consumed : nil
     }
     guard let seen else { return true }
-    return try waiting.wait(while: seen, deadline: deadline)
+    return try waiting.wait(while: seen, deadline: deadline, unless: isInterrupted)
   }
 
   /// Not under the lock: whoever holds it may be the one who closes.
@@ -173,6 +207,6 @@ final class RingReceiver: Sendable {
     guard waiting.close() else { return }
     own.store(.receivingEnded, 1)
     wake([.futex, .event])
-    readable.signal()
+    bell.ring()
   }
 }

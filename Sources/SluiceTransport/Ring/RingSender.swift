@@ -6,10 +6,10 @@ import SystemPackage
 final class RingSender: Sendable {
   private let own: OwnRingMemory
   private let peer: PeerRingMemory
-  /// Ours: full while we wait for room. The peer empties it.
-  private let room: EventCounter
-  /// The peer's, to signal.
-  private let peerReadable: EventCounter
+  /// Ours: blocked while we wait for room. The peer unblocks it.
+  private let bell: Doorbell
+  /// The peer's, to ring when there are frames.
+  private let peerBell: RemoteDoorbell
   private let maxBlobSize: Int
   private let waiting: RingWaiting
   private let state: Mutex<State>
@@ -27,15 +27,15 @@ final class RingSender: Sendable {
   }
 
   init(
-    own: OwnRingMemory, peer: PeerRingMemory, room: EventCounter, peerReadable: EventCounter, capacity: Int,
-    maxBlobSize: Int, spinning: RingSpinning
+    own: OwnRingMemory, peer: PeerRingMemory, bell: Doorbell, peerBell: RemoteDoorbell, capacity: Int,
+    maxBlobSize: Int, spinner: consuming RingSpinner
   ) {
     self.own = own
     self.peer = peer
-    self.room = room
-    self.peerReadable = peerReadable
+    self.bell = bell
+    self.peerBell = peerBell
     self.maxBlobSize = maxBlobSize
-    waiting = RingWaiting(own, peer, .room, spinning)
+    waiting = RingWaiting(own, peer, .room, spinner)
     state = Mutex(State(cursor: ProducerCursor(capacity: capacity)))
   }
 
@@ -84,25 +84,25 @@ final class RingSender: Sendable {
   private func findRoom(_ frameByteCount: Int, _ state: inout State) throws(TransportError) -> Bool {
     state.lacked = frameByteCount
     guard state.isPolled else { return false }
-    room.fill()
+    bell.block()
     state.arming += 1
     own.store(.roomEvent, state.arming)
     do throws(TransportError) {
-      // Looked at after filling: who closes empties the counter once it is marked.
+      // Looked at after blocking: who closes unblocks the bell once it is marked.
       if waiting.isClosed { throw TransportError.closed }
       try confirm(&state)
     } catch {
-      room.reset()
+      bell.unblock()
       throw error
     }
     guard state.cursor.room >= frameByteCount else { return false }
-    room.reset()
+    bell.unblock()
     return true
   }
 
   private func wake(_ wakes: RingWakes) {
     if wakes.contains(.futex) { own.wake(.frameWake) }
-    if wakes.contains(.event) { peerReadable.signal() }
+    if wakes.contains(.event) { peerBell.ring() }
   }
 
   /// Writable while there was room at the last try, or there is no use in trying.
@@ -113,7 +113,7 @@ final class RingSender: Sendable {
       // What goes wrong here goes wrong again at the next try, which says so.
       if let lacked = state.lacked, state.failure == nil, !waiting.isClosed { _ = try? findRoom(lacked, &state) }
     }
-    return room.descriptor
+    return bell.descriptor
   }
 
   /// Blocks until a blob of that size may find room, or an error; false when the deadline passed first.
@@ -144,7 +144,7 @@ final class RingSender: Sendable {
   func close() {
     guard waiting.close() else { return }
     tellEnd()
-    room.reset()
+    bell.unblock()
   }
 
   private func tellEnd() {

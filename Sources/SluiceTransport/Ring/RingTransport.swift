@@ -17,14 +17,15 @@ import SystemPackage
 ///   answered `wouldBlock`; each such answer then costs a system call, which arms it. A failed `trySend` costs two.
 /// - **Death** of the peer's process does not show here: who watches it closes the transport, which wakes all that wait.
 ///   `endOfStream` is what the peer has said itself.
-///
-/// A peer shares the two event counters that it signals, and could make a write to its own counter block by filling it and
-/// clearing its `O_NONBLOCK`. Everything else that it can do is bounded.
 public final class RingTransport: Transport {
+  /// The size of the peer's segment, in bytes.
+  public let peerSegmentByteCount: Int
   /// How many bytes a blob may have, in both directions.
   public let maxBlobSize: Int
+  /// Whether looking for frames for a while makes sense.
+  let maySpin: Bool
   private let sender: RingSender
-  private let receiver: RingReceiver
+  let receiver: RingReceiver
 
   /// Completes a ring with what the peer has announced and sent.
   ///
@@ -33,11 +34,11 @@ public final class RingTransport: Transport {
   ///   - peer: What the peer says of its half.
   ///   - handles: The peer's handles, in the order of its `Endpoint.handles`.
   ///   - spinning: How blocking calls wait.
-  /// - Throws: When the peer's announcement is out of bounds, its segment is no sealed memfd of that size, or its counters
-  ///   are none.
+  ///   - processorCount: On how many processors both ends may run. Nobody spins with one: the peer could not run meanwhile.
+  /// - Throws: When the peer's announcement is out of bounds, or its segment is no sealed memfd of that size.
   public init(
     _ endpoint: consuming Endpoint, peer announcement: Announcement, handles: [Handle],
-    spinning: RingSpinning = .default
+    spinning: RingSpinning = .default, processorCount: Int = Processors.allowedCount
   ) throws(RingSetupError) {
     try announcement.check()
     guard handles.count == Endpoint.handleCount else {
@@ -54,14 +55,17 @@ public final class RingTransport: Transport {
     }
     let own = OwnRingMemory(endpoint.segment)
     let peer = PeerRingMemory(segment)
+    let peerBell = RemoteDoorbell(handles[1])
     maxBlobSize = min(endpoint.announcement.maxBlobSize, announcement.maxBlobSize)
+    peerSegmentByteCount = segment.byteCount
+    maySpin = spinning != .off && processorCount > 1
+    sender = RingSender(
+      own: own, peer: peer, bell: endpoint.bell, peerBell: peerBell, capacity: endpoint.announcement.capacity,
+      maxBlobSize: maxBlobSize, spinner: RingSpinner(spinning, processorCount: processorCount))
     do {
-      sender = RingSender(
-        own: own, peer: peer, room: endpoint.room, peerReadable: try EventCounter(checking: handles[1]),
-        capacity: endpoint.announcement.capacity, maxBlobSize: maxBlobSize, spinning: spinning)
       receiver = try RingReceiver(
-        own: own, peer: peer, readable: endpoint.readable, peerRoom: try EventCounter(checking: handles[2]),
-        capacity: announcement.capacity, maxBlobSize: maxBlobSize, spinning: spinning)
+        own: own, peer: peer, bell: endpoint.bell, peerBell: peerBell, capacity: announcement.capacity,
+        maxBlobSize: maxBlobSize, spinner: RingSpinner(spinning, processorCount: processorCount))
     } catch {
       throw .failed(error)
     }
@@ -77,6 +81,8 @@ public final class RingTransport: Transport {
   public var carriesHandles: Bool { false }
   /// Readable when there are frames, or the end; see above.
   public var readDescriptor: FileDescriptor { receiver.descriptor }
+  /// Readable when the peer has rung for this side: for who arms the bell itself, and polls it edge-triggered.
+  var bellDescriptor: FileDescriptor { receiver.bellDescriptor }
   /// Writable unless the last try found no room, and there still is none.
   public var writeDescriptor: FileDescriptor { sender.descriptor }
   /// Always false: a frame is in the ring or it is not.

@@ -39,11 +39,11 @@ struct RingWaiting: ~Copyable, Sendable {
   private let sleeperCount = Atomic<Int>(0)
   private let closed = Atomic<Bool>(false)
 
-  init(_ own: OwnRingMemory, _ peer: PeerRingMemory, _ words: Words, _ spinning: RingSpinning) {
+  init(_ own: OwnRingMemory, _ peer: PeerRingMemory, _ words: Words, _ spinner: consuming RingSpinner) {
     self.own = own
     self.peer = peer
     self.words = words
-    spinner = RingSpinner(spinning)
+    self.spinner = spinner
   }
 
   /// Whether this side was closed by its owner.
@@ -51,8 +51,12 @@ struct RingWaiting: ~Copyable, Sendable {
     @inline(__always) get { closed.load(ordering: .sequentiallyConsistent) }
   }
 
-  /// Waits until the peer's cursor is not `seen`, or either side has ended; false when the deadline passed first.
-  func wait(while seen: UInt64, deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {
+  /// Waits until the peer's cursor is not `seen`, either side has ended, or the wait is interrupted; false when the deadline
+  /// passed first.
+  func wait(
+    while seen: UInt64, deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }
+  ) throws(TransportError) -> Bool {
+    func isChanged(_ seen: UInt64) -> Bool { self.isChanged(seen) || isInterrupted() }
     if spinner.spin(until: { isChanged(seen) }) {
       spinner.hit()
       return true
@@ -66,7 +70,7 @@ struct RingWaiting: ~Copyable, Sendable {
         sleeperCount.add(1, ordering: .sequentiallyConsistent)
         defer { sleeperCount.subtract(1, ordering: .sequentiallyConsistent) }
         // Looked at after we are counted: who closes wakes as long as somebody is.
-        if isClosed { return true }
+        if isClosed || isInterrupted() { return true }
         outcome = try peer.sleep(on: words.wake, while: wakeValue, deadline: deadline)
       } catch {
         throw .failed(error)
@@ -94,6 +98,9 @@ struct RingWaiting: ~Copyable, Sendable {
     }
   }
 
+  /// Wakes who sleeps now, once. Who has looked and not yet slept is not woken: see `close`.
+  func wakeSleepers() { peer.wakeLocally(words.wake) }
+
   /// Ends all waits of this side, now and later; false when that was done before.
   func close() -> Bool {
     guard !closed.exchange(true, ordering: .sequentiallyConsistent) else { return false }
@@ -110,7 +117,8 @@ struct RingWakes: OptionSet {
   static let event = RingWakes(rawValue: 2)
 }
 
-/// Which announcements of the peer were served: those of its blocking waiters, and those of its descriptor.
+/// Which announcements of the peer were served: those of its blocking waiters, and those of its descriptor. Generation 0
+/// asks for nothing.
 struct RingServed {
   private var sleep: UInt64 = 0
   private var event: UInt64 = 0
@@ -119,11 +127,11 @@ struct RingServed {
   @inline(__always)
   mutating func wakes(sleep: UInt64, event: UInt64) -> RingWakes {
     var wakes: RingWakes = []
-    if sleep != self.sleep {
+    if sleep != self.sleep && sleep != 0 {
       self.sleep = sleep
       wakes.insert(.futex)
     }
-    if event != self.event {
+    if event != self.event && event != 0 {
       self.event = event
       wakes.insert(.event)
     }
