@@ -51,8 +51,9 @@ let package = Package(
     .executableTarget(
       name: "capnpc-swift", dependencies: ["CapnProtoSchema", "CapnProto"], swiftSettings: library + lifetimes),
     .plugin(name: "CapnProtoPlugin", capability: .buildTool(), dependencies: ["capnpc-swift"]),
+    .target(name: "SluiceWaiting", dependencies: ["SluiceSystem", deque], swiftSettings: library + lifetimes),
     .target(
-      name: "SluiceTransport", dependencies: ["SluiceSystem", system, deque, logging],
+      name: "SluiceTransport", dependencies: ["SluiceWaiting", "SluiceSystem", system, deque, logging],
       swiftSettings: library + lifetimes),
     .target(
       name: "SluiceMemory", dependencies: ["SluiceSystem", "CJemalloc", system], swiftSettings: library + lifetimes),
@@ -61,13 +62,13 @@ let package = Package(
       plugins: ["CapnProtoPlugin"]),
     .target(
       name: "SluiceChannel",
-      dependencies: ["SluiceTransport", "SluiceMemory", "CapnProto", "SluiceSystem"],
+      dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceMemory", "CapnProto", "SluiceSystem"],
       swiftSettings: library + lifetimes),
     .target(
       name: "SluiceSession",
       dependencies: [
-        "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem", system,
-        deque, logging,
+        "SluiceChannel", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas", "CapnProto",
+        "SluiceSystem", system, deque, logging,
       ],
       swiftSettings: library + lifetimes),
     .target(
@@ -101,7 +102,8 @@ let package = Package(
       name: "CapnProtoReflectionTests", dependencies: ["CapnProtoReflection", "CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
-      name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceSystem", system], swiftSettings: base),
+      name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
+      swiftSettings: base),
     .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
     .testTarget(
       name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),

@@ -2,6 +2,7 @@ import CapnProto
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import Synchronization
 
 /// What a session does for its channels on the control socket. None of it blocks.
@@ -23,8 +24,8 @@ package protocol CarrierControl: AnyObject, Sendable {
 package final class Carrier: Sendable {
   /// What was carried so far.
   package struct Counters: Sendable {
-    package var messagesSent: UInt64 = 0
-    package var messagesReceived: UInt64 = 0
+    package fileprivate(set) var messagesSent: UInt64 = 0
+    package fileprivate(set) var messagesReceived: UInt64 = 0
     /// Messages whose memory the other end may not map, so that they had to be copied, and their bytes.
     package var messagesCopied: UInt64 = 0
     package var bytesCopied: UInt64 = 0
@@ -34,7 +35,7 @@ package final class Carrier: Sendable {
 
   package let link: Link
   package let reactor: Reactor
-  package let lender: Lender<ArenaSegmentAllocator>
+  package let lender: Lender
   package let borrower: Borrower
   /// The session's own arena.
   package let arena: Arena
@@ -43,6 +44,8 @@ package final class Carrier: Sendable {
 
   private let control = Mutex(WeakControl())
   private let counting = Mutex(Counters())
+  private let messagesSent = Atomic<UInt64>(0)
+  private let messagesReceived = Atomic<UInt64>(0)
   private let unclaimedHandles = Mutex<[UInt32: [Handle]]>([:])
   private let lastTicket = Atomic<UInt32>(0)
 
@@ -54,7 +57,7 @@ package final class Carrier: Sendable {
   }
 
   package init(
-    link: Link, reactor: Reactor, lender: Lender<ArenaSegmentAllocator>, borrower: Borrower, arena: Arena,
+    link: Link, reactor: Reactor, lender: Lender, borrower: Borrower, arena: Arena,
     serverWideArena: Arena?
   ) {
     self.link = link
@@ -70,7 +73,12 @@ package final class Carrier: Sendable {
     self.control.withLock { $0.control = control }
   }
 
-  package var counters: Counters { counting.withLock { $0 } }
+  package var counters: Counters {
+    var counters = counting.withLock { $0 }
+    counters.messagesSent = messagesSent.load(ordering: .relaxed)
+    counters.messagesReceived = messagesReceived.load(ordering: .relaxed)
+    return counters
+  }
 
   func count(_ change: (inout Counters) -> Void) {
     counting.withLock { change(&$0) }
@@ -178,7 +186,7 @@ package final class Carrier: Sendable {
     } catch {
       throw .transport(error)
     }
-    if case .sent = outcome { count { $0.messagesSent += 1 } }
+    if case .sent = outcome { messagesSent.wrappingAdd(1, ordering: .relaxed) }
     return outcome
   }
 
@@ -254,7 +262,7 @@ package final class Carrier: Sendable {
     do {
       guard try borrower.take(envelope.lease) else { return .ended }
       let content = try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
-      count { $0.messagesReceived += 1 }
+      messagesReceived.wrappingAdd(1, ordering: .relaxed)
       return .admitted(content)
     } catch {
       borrower.giveBack(envelope.lease)

@@ -1,6 +1,7 @@
 import CapnProto
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 
 /// A bidirectional stream of messages with the root type `Root`, inside of a session.
 ///
@@ -65,7 +66,7 @@ public final class Channel<Root: StructSchema>: Sendable {
 
   /// The next notification; blocks the thread for it. Nil when the channel has ended in order.
   public func nextNotificationSync(timeout: Duration? = nil) throws(ChannelError) -> Message<Root>? {
-    let item = core.notifications.nextBlocking(deadline: Self.deadline(timeout))
+    let item = core.notifications.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
     return try item.taken(from: core, gaveUp: .timedOut).map { Message(content: $0) }
   }
 
@@ -131,7 +132,7 @@ public final class Channel<Root: StructSchema>: Sendable {
 
   /// The next request; blocks the thread for it. Nil when the channel has ended in order.
   public func nextRequestSync(timeout: Duration? = nil) throws(ChannelError) -> Request<Root>? {
-    let item = core.requests.nextBlocking(deadline: Self.deadline(timeout))
+    let item = core.requests.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
     return try item.taken(from: core, gaveUp: .timedOut).map { Request($0, on: self) }
   }
 

@@ -2,6 +2,7 @@ import CapnProto
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import Synchronization
 
 /// A channel without the type of its messages: the driver around ``Correlation`` and the two mailboxes.
@@ -66,7 +67,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func sendSync(_ outgoing: consuming Carrier.Outgoing, deadline: ContinuousClock.Instant?) throws(ChannelError) {
     var outgoing = outgoing
     while let signal = try attempt(&outgoing) {
-      let isWorthwhile = signal.waitBlocking(deadline: deadline, onTimeout: false)
+      let isWorthwhile = signal.waitBlocking(deadline: deadline, onTimeout: false, draining: carrier.link)
       try goOn(isWorthwhile, outgoing, deadline: deadline)
     }
   }
@@ -127,7 +128,9 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Blocks the thread for the response.
   func awaitAnswerSync(_ pending: Pending, deadline: ContinuousClock.Instant?) throws(ChannelError) -> MessageContent {
     defer { withdraw(pending) }
-    return try pending.answer.waitBlocking(deadline: deadline, onTimeout: .failure(.timedOut)).get()
+    return try pending.answer.waitBlocking(
+      deadline: deadline, onTimeout: .failure(.timedOut), draining: carrier.link
+    ).get()
   }
 
   /// Answers a request with a failure; goes as soon as there is room, and nobody waits for that.

@@ -10,17 +10,27 @@ public final class Borrower: Sendable {
 
   private let returnTable: ReturnTable
   private let segments = Mutex<[BorrowedSegment]>([])
-  private let leases = Mutex(Leases())
+  private let leases: Mutex<Leases>
 
   private struct Leases {
-    /// Slots of what is held.
-    var held: Set<UInt32> = []
+    /// Slots of what is held, a bit each.
+    var held: [UInt64]
     var hasEnded = false
+
+    mutating func hold(_ slot: UInt32) { held[Int(slot / 64)] |= 1 << (slot % 64) }
+    mutating func drop(_ slot: UInt32) { held[Int(slot / 64)] &= ~(1 << (slot % 64)) }
+
+    var heldSlots: [UInt32] {
+      held.indices.flatMap { index in
+        (0..<UInt32(64)).filter { held[index] & 1 << $0 != 0 }.map { UInt32(index) * 64 + $0 }
+      }
+    }
   }
 
   /// A borrower that returns leases in `returnTable`.
   public init(returnTable: ReturnTable) {
     self.returnTable = returnTable
+    leases = Mutex(Leases(held: Array(repeating: 0, count: returnTable.layout.capacity / 64 + 1)))
   }
 
   /// Books an announced segment; ids count up from 0.
@@ -60,7 +70,7 @@ public final class Borrower: Sendable {
       throw .noSuchSlot(lease.slot, capacity: returnTable.layout.capacity)
     }
     return leases.withLock { leases in
-      if !leases.hasEnded { leases.held.insert(lease.slot) }
+      if !leases.hasEnded { leases.hold(lease.slot) }
       return !leases.hasEnded
     }
   }
@@ -68,7 +78,7 @@ public final class Borrower: Sendable {
   /// Returns a lease. No system call; idempotent.
   public func giveBack(_ lease: Lease) {
     // First: what is not held any more must not be declared as held after its return.
-    leases.withLock { _ = $0.held.remove(lease.slot) }
+    if returnTable.covers(lease) { leases.withLock { $0.drop(lease.slot) } }
     returnTable.returnLease(lease)
   }
 
@@ -77,7 +87,7 @@ public final class Borrower: Sendable {
     leases.withLock { leases in
       guard !leases.hasEnded else { return }
       leases.hasEnded = true
-      returnTable.end(holding: leases.held)
+      returnTable.end(holding: leases.heldSlots)
     }
   }
 }

@@ -4,7 +4,10 @@ import Synchronization
 /// The owner's books about one borrower: which segments were announced to it, and what it holds on lease.
 ///
 /// A loan is kept, and with it the memory it stands for, until its lease came back. Thread-safe; all in private memory.
-public final class Lender<Loan: Sendable>: Sendable {
+public final class Lender: Sendable {
+  /// What stands for the memory of a loan: released when the loan ends.
+  public typealias Loan = any AnyObject & Sendable
+
   private struct Announced {
     /// Keeps the segment, so that its identity is not given to another.
     let segment: Segment

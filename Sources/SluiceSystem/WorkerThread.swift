@@ -45,6 +45,9 @@ public final class WorkerThread: @unchecked Sendable {
   /// Identifies the calling thread, as long as it lives. Never 0.
   public static var currentIdentifier: UInt { UInt(pthread_self()) }
 
+  /// Lets other threads run on the caller's processor first. The corresponding C function is `sched_yield`.
+  public static func yield() { sched_yield() }
+
   /// Whether the caller runs on this thread.
   public var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 

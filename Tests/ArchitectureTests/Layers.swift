@@ -41,19 +41,23 @@ struct Layer: Sendable {
     // The generator is a plug-in of `capnp compile`: it needs standard input, output and files, hence Foundation.
     Layer("capnpc-swift", in: "Sources/capnpc-swift", own: ["CapnProtoSchema", "CapnProto"], foreign: ["Foundation"]),
     Layer("CapnProtoPlugin", in: "Plugins/CapnProtoPlugin", foreign: ["PackagePlugin", "Foundation"]),
+    Layer("SluiceWaiting", in: "Sources/SluiceWaiting", own: ["SluiceSystem"], foreign: ["DequeModule"]),
     Layer(
-      "SluiceTransport", in: "Sources/SluiceTransport", own: ["SluiceSystem"],
+      "SluiceTransport", in: "Sources/SluiceTransport", own: ["SluiceWaiting", "SluiceSystem"],
       foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(
       "SluiceMemory", in: "Sources/SluiceMemory", own: ["SluiceSystem", "CJemalloc"], foreign: ["SystemPackage"]),
     Layer("SluiceSchemas", in: "Schemas/Sluice", own: ["CapnProto"]),
     Layer(
       "SluiceChannel", in: "Sources/SluiceChannel",
-      own: ["SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem"],
+      own: ["SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem"],
       foreign: ["DequeModule", "Logging"]),
     Layer(
       "SluiceSession", in: "Sources/SluiceSession",
-      own: ["SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSchemas", "CapnProto", "SluiceSystem"],
+      own: [
+        "SluiceChannel", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas", "CapnProto",
+        "SluiceSystem",
+      ],
       foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(
       "Sluice", in: "Sources/Sluice",

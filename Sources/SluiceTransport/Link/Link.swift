@@ -1,5 +1,6 @@
 import DequeModule
 import SluiceSystem
+import SluiceWaiting
 import Synchronization
 import SystemPackage
 
@@ -42,8 +43,8 @@ package enum LinkEnd: Sendable {
 
 /// The one transport that carries all of a session's channels, each on a lane of its own with its own credits.
 ///
-/// Thread-safe. Frames are delivered on the reactor's thread.
-package final class Link: Sendable {
+/// Thread-safe. Frames are delivered on the reactor's thread, or on one that blocks for something from this link.
+package final class Link: Drainer, Sendable {
   /// What became of an attempt to send.
   package enum SendOutcome: Sendable {
     case sent
@@ -53,20 +54,20 @@ package final class Link: Sendable {
     case ended
   }
 
-  private struct Lane {
+  struct Lane {
     var receiver: any LaneReceiver
     var credits: LaneCredits
     var creditWaiters: [OneShot<Bool>] = []
   }
 
   /// A small frame of the link itself.
-  private struct Notice {
+  struct Notice {
     let lane: UInt32
     /// Credits granted; nil closes the lane.
     let grant: UInt32?
   }
 
-  private struct State {
+  struct State {
     var lanes: [UInt32: Lane] = [:]
     var roomWaiters: [OneShot<Bool>] = []
     /// Grants and closings that the transport had no room for yet.
@@ -80,22 +81,21 @@ package final class Link: Sendable {
     var hasEnded = false
   }
 
-  private let transport: any Transport
-  private let reactor: Reactor
+  let transport: any Transport
+  /// The transport, if it is a ring: then blocked threads drain it themselves, and the reactor may spin.
+  let ring: RingTransport?
+  let reactor: Reactor
   private let window: UInt32
-  private let state = Mutex(State())
-  /// A frame that waits for the control socket. Touched by the reactor's thread only, under this lock for the compiler.
-  private let parked = Mutex<Parked?>(nil)
-  private let parkingPatience: Duration
-  private let owner = Mutex(WeakOwner())
+  let state = Mutex(State())
+  let turn = Mutex(DrainTurn<Parker>())
+  /// What the holder of the turn keeps.
+  let draining = Mutex(Draining())
+  /// Whether who drains is to hand over, as `Draining.afterRest` waits.
+  let isRestWanted = Atomic<Bool>(false)
+  let parkingPatience: Duration
+  let owner = Mutex(WeakOwner())
 
-  private struct Parked {
-    let frame: [UInt8]
-    /// Ends the link when the control socket does not bring what the frame needs.
-    let timer: ScheduledAction
-  }
-
-  private struct WeakOwner {
+  struct WeakOwner {
     weak var owner: (any LinkOwner)?
   }
 
@@ -107,18 +107,10 @@ package final class Link: Sendable {
     over transport: any Transport, reactor: Reactor, window: UInt32, parkingPatience: Duration = .seconds(10)
   ) {
     self.transport = transport
+    ring = transport as? RingTransport
     self.reactor = reactor
     self.window = window
     self.parkingPatience = parkingPatience
-  }
-
-  /// Begins to deliver frames.
-  package func start(owner: any LinkOwner) throws(SystemError) {
-    self.owner.withLock { $0.owner = owner }
-    let registration = try reactor.register(transport.readDescriptor, for: .readable) { [weak self] _ in
-      self?.drain()
-    }
-    state.withLock { $0.reading = registration }
   }
 
   // MARK: Lanes
@@ -152,7 +144,7 @@ package final class Link: Sendable {
     }
     ended.reading?.cancel()
     ended.writing?.cancel()
-    parked.withLock { $0 }?.timer.cancel()
+    stopDraining()
     for waiter in ended.roomWaiters { waiter.fulfill(false) }
     for lane in ended.lanes.values {
       for waiter in lane.creditWaiters { waiter.fulfill(false) }
@@ -168,10 +160,10 @@ package final class Link: Sendable {
   {
     LaneHeader(lane: lane, kind: charged ? .charged : .free).encode(into: &frame)
     let refusal = state.withLock { state -> SendOutcome? in
-      guard !state.hasEnded, state.lanes[lane] != nil else { return .ended }
-      guard charged, state.lanes[lane]?.credits.takeForSending() == false else { return nil }
+      guard !state.hasEnded, let index = state.lanes.index(forKey: lane) else { return .ended }
+      guard charged, !state.lanes.values[index].credits.takeForSending() else { return nil }
       let waiter = OneShot<Bool>()
-      state.lanes[lane]?.creditWaiters.append(waiter)
+      state.lanes.values[index].creditWaiters.append(waiter)
       return .blocked(waiter)
     }
     if let refusal { return refusal }
@@ -291,119 +283,6 @@ package final class Link: Sendable {
     return true
   }
 
-  // MARK: Receiving
-
-  /// How many frames are delivered before the reactor's other work gets its turn.
-  private static let burst = 64
-
-  private func drain() {
-    drain(atMost: Self.burst)
-  }
-
-  /// Delivers all that a peer sent before it died. On the reactor's thread.
-  package func drainRest() {
-    drain(atMost: .max)
-  }
-
-  private func drain(atMost limit: Int) {
-    guard parked.withLock({ $0 == nil }), state.withLock({ !$0.hasEnded && !$0.isFinished }) else { return }
-    for _ in 0..<limit {
-      var delivery = LaneDelivery.done
-      do {
-        let outcome = try transport.tryReceive { frame, handles in
-          delivery = handles.isEmpty ? deliver(frame) : .violation("a frame on the link carries handles")
-          if case .needsControl = delivery { park(frame) }
-        }
-        switch outcome {
-        case .received: break
-        case .wouldBlock: return
-        case .endOfStream: return finish(.endOfStream)
-        }
-      } catch {
-        return finish(.failed(error))
-      }
-      switch delivery {
-      case .done: continue
-      case .needsControl: return
-      case .violation(let what): return finish(.violation(what))
-      }
-    }
-    // More may stand in the transport's own buffer, of which the descriptor says nothing.
-    reactor.perform { [weak self] in self?.drain() }
-  }
-
-  private func park(_ frame: RawSpan) {
-    let copy = frame.copied()
-    let timer = reactor.schedule(at: .now.advanced(by: parkingPatience)) { [weak self] in
-      self?.finish(.violation("a message that names a segment or handles that never came"))
-    }
-    parked.withLock { $0 = Parked(frame: copy, timer: timer) }
-    watchForFrames([])
-  }
-
-  /// The control socket brought something: delivers the parked frame, if there is one, and goes on.
-  package func resumeDelivery() {
-    guard let waiting = parked.withLock({ $0 }) else { return }
-    // Sound: bytes have no padding.
-    let delivery = deliver(unsafe waiting.frame.span.bytes)
-    if case .needsControl = delivery { return }
-    waiting.timer.cancel()
-    parked.withLock { $0 = nil }
-    if case .violation(let what) = delivery { return finish(.violation(what)) }
-    watchForFrames(.readable)
-    drain()
-  }
-
-  private func watchForFrames(_ events: IOEvents) {
-    do {
-      try state.withLock { $0.reading }?.update(events)
-    } catch {
-      finish(.failed(.failed(error)))
-    }
-  }
-
-  private func deliver(_ frame: RawSpan) -> LaneDelivery {
-    guard let header = LaneHeader(frame) else { return .violation("a frame on the link without a lane header") }
-    switch header.kind {
-    case .grant: return grantArrived(frame, on: header.lane)
-    case .close: return closeArrived(on: header.lane)
-    case .charged, .free: break
-    }
-    let isParked = parked.withLock { $0 != nil }
-    let receiver = state.withLock { state -> (any LaneReceiver)?? in
-      guard let receiver = state.lanes[header.lane]?.receiver else { return .some(nil) }
-      // A parked frame was booked when it came first.
-      guard isParked || header.kind == .free || state.lanes[header.lane]?.credits.frameArrived() == true else {
-        return nil
-      }
-      return receiver
-    }
-    guard let receiver else { return .violation("a frame without credit on lane \(header.lane)") }
-    if let receiver { return receiver.receive(frame) }
-    return owner.withLock { $0.owner }?.receiveStray(frame, on: header.lane) ?? .done
-  }
-
-  private func grantArrived(_ frame: RawSpan, on lane: UInt32) -> LaneDelivery {
-    guard frame.byteCount == LaneHeader.grantByteCount else { return .violation("a grant of the wrong size") }
-    let count: UInt32 = frame.littleEndian(at: LaneHeader.byteCount)
-    let waiters = state.withLock { state -> [OneShot<Bool>]? in
-      guard state.lanes[lane] != nil else { return [] }
-      guard state.lanes[lane]?.credits.granted(count) == true else { return nil }
-      defer { state.lanes[lane]?.creditWaiters = [] }
-      return state.lanes[lane]?.creditWaiters ?? []
-    }
-    guard let waiters else { return .violation("a grant of \(count) credits that were not owed on lane \(lane)") }
-    for waiter in waiters { waiter.fulfill(true) }
-    return .done
-  }
-
-  private func closeArrived(on lane: UInt32) -> LaneDelivery {
-    let closed = state.withLock { $0.lanes.removeValue(forKey: lane) }
-    for waiter in closed?.creditWaiters ?? [] { waiter.fulfill(false) }
-    closed?.receiver.closedByPeer()
-    return .done
-  }
-
   /// Nothing can be sent any more. Who waits for room goes on waiting, for the end, which says why.
   private func becomeMute() {
     state.withLock { state in
@@ -411,18 +290,5 @@ package final class Link: Sendable {
       defer { state.writing = nil }
       return state.writing
     }?.cancel()
-  }
-
-  /// Nothing will be received any more: tells the owner, who ends the link.
-  private func finish(_ end: LinkEnd) {
-    let (isFirst, registration) = state.withLock { state in
-      defer {
-        state.isFinished = true
-        state.reading = nil
-      }
-      return (!state.isFinished && !state.hasEnded, state.reading)
-    }
-    registration?.cancel()
-    if isFirst { owner.withLock { $0.owner }?.linkEnded(end) }
   }
 }

@@ -58,16 +58,28 @@ public final class Reactor: TaskExecutor, Sendable {
   // Work that the reactor's thread gave to itself. Only that thread touches it: see `push`.
   nonisolated(unsafe) private var local: Deque<Work> = []
 
+  /// What was busy lately, and is looked at before the thread sleeps. Only the reactor's thread touches it, as `local`.
+  nonisolated(unsafe) private var awake: [any ReactorPoller] = []
+  private let spinner: RingSpinner
+  /// Whether somebody gave work since the thread looked; so that it sees it while it spins, without the lock.
+  private let hasNewWork = Atomic<Bool>(false)
+
   /// How much work is done before I/O is looked at again, so that neither starves the other.
   private static let workPerTurn = 256
+  /// How often the rings are looked at before the descriptors are, while they are busy.
+  private static let turnsBetweenPolls = 32
+  private let busyTurns = Atomic<Int>(0)
   /// The token of the descriptor that kicks; those of others have a generation above 0.
   private static let kickToken: UInt64 = 0
 
   /// Starts a reactor. It must be shut down, else its thread keeps it.
   ///
-  /// - Parameter name: The thread's name, for debuggers; cut to 15 bytes.
+  /// - Parameters:
+  ///   - name: The thread's name, for debuggers; cut to 15 bytes.
+  ///   - spinning: How long it looks for more from a ring that was busy, before it sleeps.
   /// - Throws: `EMFILE` without two descriptors, `EAGAIN` at a limit of threads.
-  public init(name: String) throws(SystemError) {
+  public init(name: String, spinning: RingSpinning = .default) throws(SystemError) {
+    spinner = RingSpinner(spinning, processorCount: .max)
     epoll = try Epoll()
     kick = try EventCounter()
     shared = Mutex(Shared(registrations: RegistrationTable(epoll: epoll)))
@@ -163,7 +175,10 @@ public final class Reactor: TaskExecutor, Sendable {
       return
     }
     let hasStopped = shared.withLock { state in
-      if !state.hasStopped { state.work.append(work) }
+      if !state.hasStopped {
+        state.work.append(work)
+        hasNewWork.store(true, ordering: .relaxed)
+      }
       return state.hasStopped
     }
     // A job must run, or its task would never end.
@@ -208,6 +223,8 @@ public final class Reactor: TaskExecutor, Sendable {
 
   private func runWork() {
     shared.withLock { state in
+      hasNewWork.store(false, ordering: .relaxed)
+      guard !state.work.isEmpty else { return }
       // Sound, here and below: we are the one thread that touches it.
       unsafe local.append(contentsOf: state.work)
       state.work.removeAll(keepingCapacity: state.work.count <= Reactor.workPerTurn)
@@ -218,10 +235,50 @@ public final class Reactor: TaskExecutor, Sendable {
     }
   }
 
+  /// Has a poller looked at before the thread sleeps. It is looked at until it has come to rest. On the reactor's thread.
+  func stayAwake(for poller: any ReactorPoller) {
+    // Sound, here and below: we are the one thread that touches it.
+    let isKnown = unsafe awake.contains { $0 === poller }
+    if !isKnown { unsafe awake.append(poller) }
+  }
+
+  /// Looks for more where something was lately; false when there is nothing, and all of them will tell when there is.
+  private func lookAround() -> Bool {
+    guard unsafe !awake.isEmpty else { return false }
+    let isIdle = unsafe local.isEmpty
+    guard isIdle else {
+      _ = pollAll()
+      return true
+    }
+    let maySpin = unsafe awake.contains { $0.maySpin }
+    if maySpin, spinner.spin(until: { hasNewWork.load(ordering: .relaxed) || pollAll() }) {
+      spinner.hit()
+      return true
+    }
+    // Without spinning, one look.
+    if pollAll() { return true }
+    if maySpin { spinner.missed() }
+    unsafe awake.removeAll { $0.settle() }
+    return unsafe !awake.isEmpty
+  }
+
+  private func pollAll() -> Bool {
+    var isFound = false
+    // A copy: what is delivered may add to them.
+    for poller in unsafe awake where poller.poll() { isFound = true }
+    return isFound
+  }
+
   /// Waits for descriptors, not at all if there is work to do, and runs their handlers.
   private func poll() {
     var deadline: ContinuousClock.Instant?
-    if unsafe local.isEmpty {
+    let isBusy = lookAround()
+    if isBusy {
+      // Descriptors get their turn, if not each time.
+      let turns = busyTurns.wrappingAdd(1, ordering: .relaxed).newValue
+      guard turns % Reactor.turnsBetweenPolls == 0 else { return }
+      deadline = .now
+    } else if unsafe local.isEmpty {
       // Said before looking: whoever adds something after we have looked sees it, and kicks.
       isAsleep.store(true, ordering: .sequentiallyConsistent)
       deadline = shared.withLock { state in

@@ -1,4 +1,5 @@
 import Foundation
+import SluiceWaiting
 import Testing
 
 @testable import SluiceTransport

@@ -2,7 +2,7 @@ import DequeModule
 import Synchronization
 
 /// What a mailbox gives to whoever asks for the next element.
-package enum MailboxItem<Element: Sendable, Failure: Error>: Sendable {
+public enum MailboxItem<Element: Sendable, Failure: Error>: Sendable {
   case element(Element)
   /// Nothing more will come.
   case finished
@@ -15,28 +15,32 @@ package enum MailboxItem<Element: Sendable, Failure: Error>: Sendable {
 /// A bounded queue between who delivers and who waits, blocking or suspended. Thread-safe.
 ///
 /// What was delivered before the end is still handed out after it.
-package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
-  package typealias Item = MailboxItem<Element, Failure>
+public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
+  /// What is handed out.
+  public typealias Item = MailboxItem<Element, Failure>
 
-  private struct State {
-    var elements: Deque<Element> = []
-    var waiters: [OneShot<Item>] = []
-    var end: Item?
+  @usableFromInline struct State {
+    @usableFromInline var elements: Deque<Element> = []
+    @usableFromInline var waiters: [OneShot<Item>] = []
+    @usableFromInline var end: Item?
+
+    @inlinable init() {}
   }
 
   /// Most elements that may wait to be taken.
-  package let capacity: Int
-  private let state = Mutex(State())
+  public let capacity: Int
+  @usableFromInline let state = Mutex(State())
 
-  package init(capacity: Int) {
+  /// An empty mailbox.
+  @inlinable public init(capacity: Int) {
     self.capacity = capacity
   }
 
   /// How many elements wait to be taken.
-  package var count: Int { state.withLock { $0.elements.count } }
+  @inlinable public var count: Int { state.withLock { $0.elements.count } }
 
   /// Hands `element` to a waiter, or keeps it; false when it is refused, because the mailbox is full or has ended.
-  package func deliver(_ element: Element) -> Bool {
+  @inlinable public func deliver(_ element: Element) -> Bool {
     while true {
       let (isKept, waiter) = state.withLock { state -> (Bool, OneShot<Item>?) in
         guard state.end == nil else { return (false, nil) }
@@ -51,7 +55,7 @@ package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   }
 
   /// Ends the mailbox, once; whoever waits is told. With a failure, or in order.
-  package func finish(_ failure: Failure? = nil) {
+  @inlinable public func finish(_ failure: Failure? = nil) {
     let end: Item = failure.map { .failed($0) } ?? .finished
     let waiters = state.withLock { state -> [OneShot<Item>] in
       guard state.end == nil else { return [] }
@@ -63,7 +67,7 @@ package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   }
 
   /// Takes all that nobody will take any more.
-  package func removeAll() -> [Element] {
+  @inlinable public func removeAll() -> [Element] {
     state.withLock { state in
       defer { state.elements = [] }
       return Array(state.elements)
@@ -71,7 +75,7 @@ package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   }
 
   /// The next element; suspends for it.
-  package func next() async -> Item {
+  @inlinable public func next() async -> Item {
     switch takeOrWait() {
     case .item(let item): return item
     case .wait(let waiter):
@@ -81,23 +85,24 @@ package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     }
   }
 
-  /// The next element; blocks for it.
-  package func nextBlocking(deadline: ContinuousClock.Instant?) -> Item {
+  /// The next element; blocks for it. See ``OneShot/waitBlocking(deadline:onTimeout:draining:)``.
+  @inlinable public func nextBlocking(deadline: ContinuousClock.Instant?, draining source: (any Drainer)? = nil) -> Item
+  {
     switch takeOrWait() {
     case .item(let item): return item
     case .wait(let waiter):
-      let item = waiter.waitBlocking(deadline: deadline, onTimeout: .gaveUp)
+      let item = waiter.waitBlocking(deadline: deadline, onTimeout: .gaveUp, draining: source)
       if case .gaveUp = item { forget(waiter) }
       return item
     }
   }
 
-  private enum Taking {
+  @usableFromInline enum Taking {
     case item(Item)
     case wait(OneShot<Item>)
   }
 
-  private func takeOrWait() -> Taking {
+  @inlinable func takeOrWait() -> Taking {
     state.withLock { state in
       if let element = state.elements.popFirst() { return .item(.element(element)) }
       if let end = state.end { return .item(end) }
@@ -107,7 +112,7 @@ package final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     }
   }
 
-  private func forget(_ waiter: OneShot<Item>) {
+  @inlinable func forget(_ waiter: OneShot<Item>) {
     state.withLock { $0.waiters.removeAll { $0 === waiter } }
   }
 }

@@ -1,0 +1,370 @@
+import SluiceSystem
+import SluiceWaiting
+import Synchronization
+
+// How a link takes what arrives: `DrainTurn` says who does it, this does it.
+extension Link {
+  /// What the holder of the turn keeps.
+  struct Draining {
+    /// A frame that waits for the control socket.
+    var parked: Parked?
+    /// The blocked thread that drains.
+    var drainer: Parker?
+    /// What is to be called when all that has arrived was delivered.
+    var afterRest: (@Sendable () -> Void)?
+  }
+
+  struct Parked {
+    let frame: [UInt8]
+    /// Ends the link when the control socket does not bring what the frame needs.
+    let timer: ScheduledAction
+  }
+
+  /// How many frames are delivered before the reactor's other work gets its turn.
+  private static let burst = 64
+
+  /// Begins to deliver frames.
+  package func start(owner: any LinkOwner) throws(SystemError) {
+    self.owner.withLock { $0.owner = owner }
+    let descriptor = ring?.bellDescriptor ?? transport.readDescriptor
+    let registration = try reactor.register(
+      descriptor, for: ring == nil ? .readable : IOEvents([.readable, .edgeTriggered])
+    ) { [weak self] _ in self?.told() }
+    state.withLock { $0.reading = registration }
+    // What came before anybody was told.
+    reactor.perform { [weak self] in self?.told() }
+  }
+
+  // MARK: The reactor's turn
+
+  /// Something may have arrived. On the reactor's thread.
+  private func told() {
+    guard turn.withLock({ $0.takeForReactor() }) else { return }
+    drainOnReactor()
+  }
+
+  /// With the turn.
+  private func drainOnReactor() {
+    switch drainOnce(atMost: Self.burst, until: { false }) {
+    case .empty, .done: passOn()
+    case .more:
+      // Others get their turn first. Nobody else is told of what is left.
+      passOn()
+      if ring == nil { reactor.perform { [weak self] in self?.told() } }
+    case .paused, .finished: break
+    }
+  }
+
+  /// Leaves the turn to a blocked thread, else to the reactor, which goes on looking for a while.
+  private func passOn() {
+    let (next, afterRest) = turn.withLock { turn in
+      let afterRest = draining.withLock { draining in
+        draining.drainer = nil
+        return draining.afterRest.take()
+      }
+      // Who waits for the rest goes first.
+      return (afterRest == nil ? turn.leave() : turn.leaveToReactor(), afterRest)
+    }
+    if let afterRest {
+      isRestWanted.store(false, ordering: .sequentiallyConsistent)
+      return reactor.perform { [weak self] in
+        guard let self else { return afterRest() }
+        drainRest(then: afterRest)
+      }
+    }
+    if let next { return next.unpark() }
+    if ring != nil, reactor.isCurrentThread { reactor.stayAwake(for: self) } else { arm() }
+  }
+
+  /// Has the reactor told of what arrives, while it is its turn.
+  private func arm() {
+    let mustLook = turn.withLock { turn in
+      guard turn.holder == .reactor(isArmed: false) else { return false }
+      if let ring, !ring.receiver.arm() { return true }
+      turn.armed()
+      return false
+    }
+    if mustLook { reactor.perform { [weak self] in self?.told() } }
+  }
+
+  /// Delivers all that a peer sent before it died, then calls `completion`. On the reactor's thread, which may be now.
+  package func drainRest(then completion: @escaping @Sendable () -> Void) {
+    let (isOurs, drainer) = turn.withLock { turn -> (Bool, Bool) in
+      if turn.seize() { return (true, false) }
+      guard turn.holder == .taken else { return (false, false) }
+      draining.withLock { $0.afterRest = completion }
+      isRestWanted.store(true, ordering: .sequentiallyConsistent)
+      return (false, true)
+    }
+    // The thread that drains hands over; it may sleep.
+    if drainer { return interruptDrainer() }
+    if isOurs {
+      var last = Drained.more
+      while case .more = last { last = drainOnce(atMost: .max, until: { false }) }
+      if case .empty = last { passOn() }
+    }
+    completion()
+  }
+
+  // MARK: A blocked thread's turn
+
+  /// Delivers what arrives, on the calling thread, until `isDone` or the deadline; or sleeps, while others do. For a thread
+  /// whose parker is unparked, with ``interrupt(_:)``, when `isDone` changes.
+  package func drain(for parker: Parker, deadline: ContinuousClock.Instant?, until isDone: () -> Bool) {
+    guard let ring else { return }
+    while !isDone() {
+      switch turn.withLock({ $0.take(for: parker) }) {
+      case .refused: return
+      case .granted(let wasArmed):
+        if wasArmed { ring.receiver.disarm() }
+        if !drain(ring, parker, deadline, isDone) { return }
+      case .queued:
+        if !parker.park(deadline: deadline) {
+          withdraw(parker)
+          return
+        }
+      }
+    }
+    withdraw(parker)
+  }
+
+  /// With the turn, which is passed on in the end. False when the deadline passed, or nothing comes any more.
+  private func drain(
+    _ ring: RingTransport, _ parker: Parker, _ deadline: ContinuousClock.Instant?, _ isDone: () -> Bool
+  ) -> Bool {
+    draining.withLock { $0.drainer = parker }
+    func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
+    while true {
+      switch drainOnce(atMost: .max, until: isDone) {
+      case .done:
+        passOn()
+        return true
+      case .more: continue
+      case .paused: return true
+      case .finished: return false
+      case .empty: break
+      }
+      parker.isElsewhere.store(true, ordering: .sequentiallyConsistent)
+      // An error is met again by the next drain.
+      let isInTime = (try? ring.receiver.wait(deadline: deadline, unless: isInterrupted)) ?? true
+      parker.isElsewhere.store(false, ordering: .sequentiallyConsistent)
+      if !isInTime || isInterrupted() {
+        passOn()
+        return isInTime
+      }
+    }
+  }
+
+  /// A thread waits for this link no more.
+  private func withdraw(_ parker: Parker) {
+    let (passed, next) = turn.withLock { $0.withdraw(parker) }
+    guard passed else { return }
+    if let next { next.unpark() } else { arm() }
+  }
+
+  /// Makes a thread that sleeps as it drains look whether it is done.
+  package func interrupt(_ parker: Parker) {
+    // Who has looked, and not yet slept, is not woken by this: again, until it is awake.
+    while parker.isElsewhere.load(ordering: .sequentiallyConsistent) {
+      ring?.receiver.wakeSleepers()
+      WorkerThread.yield()
+    }
+  }
+
+  private func interruptDrainer() {
+    if let parker = draining.withLock({ $0.drainer }) { interrupt(parker) }
+  }
+
+  // MARK: Delivering
+
+  enum Drained {
+    /// Nothing more has arrived.
+    case empty
+    /// There may be more.
+    case more
+    /// What the drainer waited for has come.
+    case done
+    /// A frame waits for the control socket; the turn is nobody's.
+    case paused
+    /// Nothing will arrive any more; the turn is nobody's.
+    case finished
+  }
+
+  /// With the turn.
+  private func drainOnce(atMost limit: Int, until isDone: () -> Bool) -> Drained {
+    var stopped: Drained?
+    func take(_ frame: RawSpan, _ handles: [Handle]) -> Bool {
+      let delivery =
+        handles.isEmpty ? deliver(frame, isParked: false) : .violation("a frame on the link carries handles")
+      stopped = handle(delivery, frame)
+      return stopped == nil && !isDone()
+    }
+    let outcome: ReceiveOutcome
+    do throws(TransportError) {
+      outcome = try receive(atMost: limit, take)
+    } catch {
+      return finish(.failed(error))
+    }
+    if let stopped { return stopped }
+    switch outcome {
+    case .received: return isDone() ? .done : .more
+    case .wouldBlock: return isDone() ? .done : .empty
+    case .endOfStream: return finish(.endOfStream)
+    }
+  }
+
+  private func receive(atMost limit: Int, _ take: (RawSpan, [Handle]) -> Bool) throws(TransportError) -> ReceiveOutcome
+  {
+    if let ring { return try ring.receiveAll(limit: limit, arming: false) { take($0, []) }.outcome }
+    var goesOn = true
+    for _ in 0..<limit where goesOn {
+      let outcome = try transport.tryReceive { goesOn = take($0, $1) }
+      if outcome != .received { return outcome }
+    }
+    return .received
+  }
+
+  /// Nil to go on.
+  private func handle(_ delivery: LaneDelivery, _ frame: RawSpan) -> Drained? {
+    var delivery = delivery
+    while true {
+      switch delivery {
+      case .done: return nil
+      case .violation(let what): return finish(.violation(what))
+      case .needsControl:
+        if park(frame) { return .paused }
+        delivery = deliver(frame, isParked: true)
+      }
+    }
+  }
+
+  /// Keeps a frame until the control socket has brought what it needs; false when it may have by now.
+  private func park(_ frame: RawSpan) -> Bool {
+    let parked = Parked(
+      frame: frame.copied(),
+      timer: reactor.schedule(at: .now.advanced(by: parkingPatience)) { [weak self] in
+        self?.finish(.violation("a message that names a segment or handles that never came"))
+      })
+    let isPaused = turn.withLock { turn in
+      guard turn.pause() else { return false }
+      draining.withLock { $0.parked = parked }
+      return true
+    }
+    if isPaused { watchForFrames([]) } else { parked.timer.cancel() }
+    return isPaused
+  }
+
+  /// The control socket brought something: delivers the parked frame, if there is one, and goes on. On the reactor's thread.
+  package func resumeDelivery() {
+    let parked = turn.withLock { turn in turn.resume() ? draining.withLock { $0.parked.take() } : nil }
+    guard let parked else { return }
+    parked.timer.cancel()
+    // Sound: bytes have no padding.
+    let frame = unsafe parked.frame.span.bytes
+    switch handle(deliver(frame, isParked: true), frame) {
+    case nil, .more, .empty, .done:
+      watchForFrames(.readable)
+      drainOnReactor()
+    case .paused, .finished: break
+    }
+  }
+
+  /// Level-triggered descriptors must not tell what nobody may take.
+  private func watchForFrames(_ events: IOEvents) {
+    guard ring == nil else { return }
+    do {
+      try state.withLock { $0.reading }?.update(events)
+    } catch {
+      finish(.failed(.failed(error)))
+    }
+  }
+
+  private func deliver(_ frame: RawSpan, isParked: Bool) -> LaneDelivery {
+    guard let header = LaneHeader(frame) else { return .violation("a frame on the link without a lane header") }
+    switch header.kind {
+    case .grant: return grantArrived(frame, on: header.lane)
+    case .close: return closeArrived(on: header.lane)
+    case .charged, .free: break
+    }
+    let receiver = state.withLock { state -> (any LaneReceiver)?? in
+      guard let index = state.lanes.index(forKey: header.lane) else { return .some(nil) }
+      // A parked frame was booked when it came first.
+      guard isParked || header.kind == .free || state.lanes.values[index].credits.frameArrived() else { return nil }
+      return state.lanes.values[index].receiver
+    }
+    guard let receiver else { return .violation("a frame without credit on lane \(header.lane)") }
+    if let receiver { return receiver.receive(frame) }
+    return owner.withLock { $0.owner }?.receiveStray(frame, on: header.lane) ?? .done
+  }
+
+  private func grantArrived(_ frame: RawSpan, on lane: UInt32) -> LaneDelivery {
+    guard frame.byteCount == LaneHeader.grantByteCount else { return .violation("a grant of the wrong size") }
+    let count: UInt32 = frame.littleEndian(at: LaneHeader.byteCount)
+    let waiters = state.withLock { state -> [OneShot<Bool>]? in
+      guard state.lanes[lane] != nil else { return [] }
+      guard state.lanes[lane]?.credits.granted(count) == true else { return nil }
+      defer { state.lanes[lane]?.creditWaiters = [] }
+      return state.lanes[lane]?.creditWaiters ?? []
+    }
+    guard let waiters else { return .violation("a grant of \(count) credits that were not owed on lane \(lane)") }
+    for waiter in waiters { waiter.fulfill(true) }
+    return .done
+  }
+
+  private func closeArrived(on lane: UInt32) -> LaneDelivery {
+    let closed = state.withLock { $0.lanes.removeValue(forKey: lane) }
+    for waiter in closed?.creditWaiters ?? [] { waiter.fulfill(false) }
+    closed?.receiver.closedByPeer()
+    return .done
+  }
+
+  // MARK: The end
+
+  /// Nothing will be received any more: tells the owner, who ends the link.
+  @discardableResult func finish(_ end: LinkEnd) -> Drained {
+    let (isFirst, registration) = state.withLock { state in
+      defer {
+        state.isFinished = true
+        state.reading = nil
+      }
+      return (!state.isFinished && !state.hasEnded, state.reading)
+    }
+    registration?.cancel()
+    stopDraining()
+    if isFirst {
+      // Never on a thread that blocks for something else, in the middle of a drain.
+      reactor.perform { [self] in owner.withLock { $0.owner }?.linkEnded(end) }
+    }
+    return .finished
+  }
+
+  /// Nobody drains any more.
+  func stopDraining() {
+    turn.withLock { $0.finish() }
+    let (parked, afterRest) = draining.withLock { ($0.parked.take(), $0.afterRest.take()) }
+    parked?.timer.cancel()
+    if let afterRest { reactor.perform(afterRest) }
+  }
+}
+
+extension Link: ReactorPoller {
+  /// Whether the ring's other end may run meanwhile.
+  package var maySpin: Bool { ring?.maySpin ?? false }
+
+  /// Looks for frames without a system call, and delivers what there is.
+  package func poll() -> Bool {
+    guard let ring, ring.receiver.mayHaveFrames, turn.withLock({ $0.takeForReactor() }) else { return false }
+    drainOnReactor()
+    return true
+  }
+
+  /// Has the reactor told of the next frame; false if there is one already.
+  package func settle() -> Bool {
+    turn.withLock { turn in
+      guard let ring, turn.holder == .reactor(isArmed: false) else { return true }
+      guard ring.receiver.arm() else { return false }
+      turn.armed()
+      return true
+    }
+  }
+}

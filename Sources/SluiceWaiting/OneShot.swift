@@ -1,0 +1,99 @@
+import SluiceSystem
+import Synchronization
+
+/// Where values come from that threads block for, if such a thread can fetch them itself.
+public protocol Drainer: AnyObject, Sendable {
+  /// Delivers what arrives, on the calling thread, until `isDone` or the deadline; or sleeps, while others do. Returns early
+  /// when nothing arrives any more.
+  ///
+  /// - Parameter parker: The calling thread's. It is unparked, and interrupted, when `isDone` changes.
+  func drain(for parker: Parker, deadline: ContinuousClock.Instant?, until isDone: () -> Bool)
+  /// Makes a thread that sleeps as it drains look whether it is done.
+  func interrupt(_ parker: Parker)
+}
+
+/// A value that is delivered once, from any thread, to one waiter, who blocks or suspends for it.
+///
+/// Delivery is decided by the first ``fulfill(_:)``; later ones do nothing and say so. So a response, a deadline, a
+/// cancellation and the end of a session can race for it, and exactly one of them is what the waiter sees.
+public final class OneShot<Value: Sendable>: Sendable {
+  /// Sound: the continuation is resumed by who takes the state away from `suspended`, once.
+  @safe @usableFromInline enum State {
+    case empty
+    case suspended(UnsafeContinuation<Value, Never>)
+    /// A thread sleeps, or drains a source meanwhile.
+    case blocked(Parker, (any Drainer)?)
+    case fulfilled(Value)
+  }
+
+  @usableFromInline let state = Mutex(State.empty)
+  @usableFromInline let isDone = Atomic<Bool>(false)
+
+  /// Nothing is delivered yet.
+  @inlinable public init() {}
+
+  /// Whether something was delivered. One load.
+  @inlinable public var isFulfilled: Bool { isDone.load(ordering: .sequentiallyConsistent) }
+
+  /// Delivers `value`; false when something else was delivered before.
+  @inlinable @discardableResult public func fulfill(_ value: Value) -> Bool {
+    let before = state.withLock { state -> State? in
+      if case .fulfilled = state { return nil }
+      let before = state
+      state = .fulfilled(value)
+      isDone.store(true, ordering: .sequentiallyConsistent)
+      return before
+    }
+    switch before {
+    case nil, .fulfilled: return false
+    case .empty: break
+    case .suspended(let continuation): unsafe continuation.resume(returning: value)
+    case .blocked(let parker, let source):
+      parker.unpark()
+      source?.interrupt(parker)
+    }
+    return true
+  }
+
+  /// What was delivered, if anything was.
+  @inlinable public var current: Value? {
+    guard isFulfilled else { return nil }
+    return state.withLock { if case .fulfilled(let value) = $0 { value } else { nil } }
+  }
+
+  /// Suspends until the value is there. When the task is cancelled first, `onCancel` is delivered. One waiter only.
+  @inlinable public func wait(onCancel: Value) async -> Value {
+    if let current { return current }
+    return await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation { continuation in
+        let delivered = state.withLock { state -> Value? in
+          if case .fulfilled(let value) = state { return value }
+          state = unsafe .suspended(continuation)
+          return nil
+        }
+        if let delivered { unsafe continuation.resume(returning: delivered) }
+      }
+    } onCancel: {
+      fulfill(onCancel)
+    }
+  }
+
+  /// Blocks the thread until the value is there. At the deadline, `onTimeout` is delivered. One waiter only.
+  ///
+  /// - Parameter source: Where the value will come from, if it comes from one: the thread delivers what arrives there itself
+  ///   instead of waiting for another one to do so.
+  @inlinable public func waitBlocking(
+    deadline: ContinuousClock.Instant?, onTimeout: Value, draining source: (any Drainer)? = nil
+  ) -> Value {
+    if let current { return current }
+    let parker = Parker.current
+    state.withLock { state in
+      if case .empty = state { state = .blocked(parker, source) }
+    }
+    source?.drain(for: parker, deadline: deadline) { isFulfilled }
+    while true {
+      if let current { return current }
+      if !parker.park(deadline: deadline) { fulfill(onTimeout) }
+    }
+  }
+}
