@@ -46,7 +46,7 @@ struct ReturnTable {
 }
 
 struct Hello {
-  # The client introduces itself. Handles: 1, the client's return table.
+  # The client introduces itself. Handles: 1, the client's return table; with `ring` two more, the client's half of the ring.
   #
   # What this says of the client is a claim, checked against the server's list of allowed apps; who the client is, is
   # read from the kernel.
@@ -63,10 +63,26 @@ struct Hello {
   session @5 :Text;
   # Names the session, and so its segments: the client's process id, a dash, and eight hexadecimal digits at random. A name
   # that a live session of the server has is refused.
+
+  ring @6 :RingHalf;
+  # The client can use a ring as the link. Null if it cannot, or will not: then the link is a socket.
+}
+
+struct RingHalf {
+  # One end's half of a ring. Handles: 2, the sealed memfd of its segment, and a socket: one byte written to it, which
+  # must never block, wakes the sender of this struct when it polls; reading all from it tells the same that it may send.
+  # What stands where in the segment is described by RingLayout.
+
+  capacity @0 :UInt64;
+  # Bytes of the ring through which the sender of this struct sends: a power of two, from a page to 1 GiB.
+
+  largestFrame @1 :UInt32;
+  # Bytes that a frame may have. At least 24,608, those of the largest envelope; two must fit into the ring.
 }
 
 struct Welcome {
-  # The server accepts. Handles: 2, the client's end of the link, then the server's return table.
+  # The server accepts. Handles: the server's return table, then with a socket 1, the client's end of the link; with a ring
+  # 2, the server's half.
 
   version @0 :UInt32;
   linkKind @1 :LinkKind;
@@ -74,11 +90,16 @@ struct Welcome {
   # Notifications and requests that may be under way on a lane before its receiver took one. 1 to 65,536.
 
   returnTable @3 :ReturnTable;
+  ring @4 :RingHalf;
+  # The server's half, if the link is a ring.
 }
 
 enum LinkKind {
   socket @0;
   # A Unix stream socket. Frames on it are described by LaneHeader and Envelope.
+
+  ring @1;
+  # Two rings in shared memory, with the same frames. Only if the client has offered its half.
 }
 
 struct Refusal {

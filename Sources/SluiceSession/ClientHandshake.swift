@@ -13,6 +13,7 @@ struct ClientHandshake {
   private let server: ServerApp
   private let peer: PeerIdentity
   private let assembly: SessionAssembly
+  private let ring: RingOffer?
   private let options: SessionOptions
 
   /// Connects to the server's socket, checks whose it is, and prepares the introduction.
@@ -31,10 +32,11 @@ struct ClientHandshake {
     peer = try Self.identify(socket, as: server)
     assembly = try SessionAssembly(
       server: server.name, session: SessionName.make(), role: .client, options: options)
+    ring = options.link == .ring ? try assembly.makeRingOffer() : nil
     let introduction = Control.Hello(
       versions: options.versions, serverApp: server.name, clientApp: client.name, session: assembly.session,
-      metadata: metadata, returnTable: assembly.returnTableSize)
-    handles = [assembly.returnTable.segment.handle]
+      metadata: metadata, returnTable: assembly.returnTableSize, ring: ring?.size)
+    handles = [assembly.returnTable.segment.handle] + (ring?.handles ?? [])
     do {
       hello = try Control.hello(introduction).encoded()
     } catch {
@@ -106,24 +108,19 @@ struct ClientHandshake {
   }
 
   private func begin(_ welcome: Control.Welcome, _ handles: [Handle]) throws(SessionError) -> Session {
-    guard handles.count == 2 else { throw .protocolViolation("a welcome with \(handles.count) descriptors") }
-    guard welcome.linkKind == .socket else { throw .protocolViolation("a link of unknown kind") }
     guard (1...65_536).contains(welcome.laneWindow) else {
       throw .protocolViolation("a lane window of \(welcome.laneWindow)")
     }
     guard options.versions.lowest <= welcome.version, welcome.version <= options.versions.highest else {
       throw .protocolViolation("a session on version \(welcome.version), which was not offered")
     }
-    let link: SocketTransport
-    do {
-      link = try SocketTransport(socket: handles[0], maxBlobSize: Envelope.largestFrameByteCount)
-    } catch {
-      throw .transport(error)
-    }
+    guard let returnTable = handles.first else { throw .protocolViolation("a welcome without descriptors") }
+    let link = try makeLink(welcome, Array(handles.dropFirst()))
     let core = try assembly.assemble(
       peerApp: server.name, peerMetadata: [], peer: peer,
-      control: ControlConnection(over: transport, reactor: options.reactor), link: link,
-      laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable, peerReturnsHandle: handles[1],
+      control: ControlConnection(over: transport, reactor: options.reactor), link: link.transport,
+      linkSegments: link.segments, laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
+      peerReturnsHandle: returnTable,
       serverWideArena: nil, tidyAfterPeer: { [server] in Rendezvous.removeLeftovers(of: server) })
     do {
       try core.start()
@@ -131,6 +128,24 @@ struct ClientHandshake {
       throw .system(error)
     }
     return Session(core)
+  }
+
+  private func makeLink(
+    _ welcome: Control.Welcome, _ handles: [Handle]
+  ) throws(SessionError) -> (transport: any Transport, segments: [SegmentInfo]) {
+    switch welcome.linkKind {
+    case .socket:
+      guard handles.count == 1 else { throw .protocolViolation("a socket with \(handles.count) descriptors") }
+      do {
+        return (try SocketTransport(socket: handles[0], maxBlobSize: Envelope.largestFrameByteCount), [])
+      } catch {
+        throw .transport(error)
+      }
+    case .ring:
+      guard let ring, let size = welcome.ring else { throw .protocolViolation("a ring that was not offered") }
+      return try assembly.complete(ring, size, handles, peer: peer)
+    case .unknown(let kind): throw .protocolViolation("a link of the unknown kind \(kind)")
+    }
   }
 
   /// What a failure of the exchange means; the connection is closed.

@@ -1,6 +1,7 @@
 import DequeModule
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import Synchronization
 
 /// The control socket of a session: sends ``Control`` messages in order without ever blocking, and delivers what arrives.

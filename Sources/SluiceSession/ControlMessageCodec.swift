@@ -25,6 +25,11 @@ enum Control: Sendable, Hashable {
     var byteCount: UInt64
   }
 
+  struct RingSize: Sendable, Hashable {
+    var capacity: UInt64
+    var largestFrame: UInt32
+  }
+
   struct Hello: Sendable, Hashable {
     var versions: ProtocolVersions
     var serverApp: String
@@ -32,6 +37,8 @@ enum Control: Sendable, Hashable {
     var session: String
     var metadata: [UInt8]
     var returnTable: TableSize
+    /// If the link may be a ring.
+    var ring: RingSize?
   }
 
   struct Welcome: Sendable, Hashable {
@@ -39,6 +46,8 @@ enum Control: Sendable, Hashable {
     var linkKind: LinkKind
     var laneWindow: UInt32
     var returnTable: TableSize
+    /// If the link is a ring.
+    var ring: RingSize?
   }
 
   struct Refusal: Sendable, Hashable {
@@ -118,6 +127,7 @@ extension Control {
     target.session = hello.session
     target.setMetadata(hello.metadata)
     write(hello.returnTable, to: target.initReturnTable())
+    if let ring = hello.ring { write(ring, to: target.initRing()) }
   }
 
   private func write(_ welcome: Welcome, to target: SluiceSchemas.Welcome.Builder) {
@@ -125,6 +135,12 @@ extension Control {
     target.linkKind = welcome.linkKind
     target.laneWindow = welcome.laneWindow
     write(welcome.returnTable, to: target.initReturnTable())
+    if let ring = welcome.ring { write(ring, to: target.initRing()) }
+  }
+
+  private func write(_ ring: RingSize, to target: RingHalf.Builder) {
+    target.capacity = ring.capacity
+    target.largestFrame = ring.largestFrame
   }
 
   private func write(_ size: TableSize, to target: SluiceSchemas.ReturnTable.Builder) {
@@ -160,8 +176,9 @@ extension Control {
   /// How many descriptors come with the message.
   private var handleCountRange: ClosedRange<Int> {
     switch self {
-    case .hello, .segment: 1...1
-    case .welcome: 2...2
+    case .segment: 1...1
+    case .hello(let hello): hello.ring == nil ? 1...1 : 3...3
+    case .welcome(let welcome): welcome.ring == nil ? 2...2 : 3...3
     case .handles: 1...253
     case .refusal, .openChannel, .channelOpened, .channelRefused, .withdrawHandles, .goodbye: 0...0
     }
@@ -175,12 +192,14 @@ extension Control {
         Hello(
           versions: ProtocolVersions(reading: try hello.versions), serverApp: try hello.serverApp,
           clientApp: try hello.clientApp, session: try hello.session,
-          metadata: try limited(hello.metadata), returnTable: TableSize(reading: try hello.returnTable)))
+          metadata: try limited(hello.metadata), returnTable: TableSize(reading: try hello.returnTable),
+          ring: hello.hasRing ? RingSize(reading: try hello.ring) : nil))
     case .welcome(let welcome):
       return .welcome(
         Welcome(
           version: welcome.version, linkKind: welcome.linkKind, laneWindow: welcome.laneWindow,
-          returnTable: TableSize(reading: try welcome.returnTable)))
+          returnTable: TableSize(reading: try welcome.returnTable),
+          ring: welcome.hasRing ? RingSize(reading: try welcome.ring) : nil))
     case .refusal(let refusal):
       return .refusal(
         Refusal(
@@ -244,6 +263,12 @@ enum ControlError: Error, Sendable, Hashable {
 extension Control.TableSize {
   fileprivate init(reading table: SluiceSchemas.ReturnTable.Reader) {
     self.init(capacity: table.capacity, byteCount: table.byteCount)
+  }
+}
+
+extension Control.RingSize {
+  fileprivate init(reading ring: RingHalf.Reader) {
+    self.init(capacity: ring.capacity, largestFrame: ring.largestFrame)
   }
 }
 

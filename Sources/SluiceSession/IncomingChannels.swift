@@ -1,4 +1,5 @@
 import SluiceTransport
+import SluiceWaiting
 
 /// The channels that the other end opened and that nobody took yet, by the type of their messages. A value over shared
 /// queues.

@@ -8,8 +8,8 @@ import Synchronization
 final class IncomingConnection: Sendable {
   /// How the introduction went. Reported once.
   enum Outcome {
-    /// The client introduced itself, and sent its return table.
-    case hello(Control.Hello, Handle)
+    /// The client introduced itself, and sent these.
+    case hello(Control.Hello, [Handle])
     /// It did not: why.
     case failed(String)
   }
@@ -70,9 +70,10 @@ final class IncomingConnection: Sendable {
   private static func decode(_ frame: RawSpan, _ handles: [Handle]) -> Outcome {
     let bytes = frame.copied()
     do {
-      guard case .hello(let hello) = try Control(decoding: bytes, handleCount: handles.count), let table = handles.first
-      else { return .failed("the client's first message is not its introduction") }
-      return .hello(hello, table)
+      guard case .hello(let hello) = try Control(decoding: bytes, handleCount: handles.count) else {
+        return .failed("the client's first message is not its introduction")
+      }
+      return .hello(hello, handles)
     } catch {
       return .failed("\(error)")
     }

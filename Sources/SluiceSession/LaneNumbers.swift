@@ -4,6 +4,9 @@ public enum SessionRole: String, Sendable, Hashable {
   case server
   /// The end that connects.
   case client
+
+  /// The one at the other end.
+  var other: SessionRole { self == .server ? .client : .server }
 }
 
 /// Which lanes of a session were opened, by whom. A pure value.

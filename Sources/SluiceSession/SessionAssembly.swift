@@ -36,10 +36,27 @@ struct SessionAssembly: Sendable {
       capacity: UInt32(returnTable.layout.capacity), byteCount: UInt64(returnTable.segment.byteCount))
   }
 
+  /// This end's half of a ring.
+  func makeRingOffer() throws(SessionError) -> RingOffer {
+    try RingOffer(name: Self.segmentName(server, session, "\(role.rawValue)-ring"), options: options)
+  }
+
+  /// The ring, as a session's link, with its two segments.
+  func complete(
+    _ offer: RingOffer, _ size: Control.RingSize, _ handles: [Handle], peer: PeerIdentity
+  ) throws(SessionError) -> (transport: any Transport, segments: [SegmentInfo]) {
+    let ring = try offer.complete(size, handles, peer: peer.process)
+    let borrowed = SegmentInfo(
+      name: Self.segmentName(server, session, "\(role.other.rawValue)-ring"), scope: .session,
+      byteCount: ring.peerSegmentByteCount, isBorrowed: true)
+    return (ring, [offer.segment, borrowed])
+  }
+
   /// The session; it is not started.
   func assemble(
     peerApp: String, peerMetadata: [UInt8], peer: PeerIdentity, control: ControlConnection, link: any Transport,
-    laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle, serverWideArena: Arena?,
+    linkSegments: [SegmentInfo], laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
+    serverWideArena: Arena?,
     tidyAfterPeer: (@Sendable () -> Void)?
   ) throws(SessionError) -> SessionCore {
     let lender = try makeLender(peerReturns, peerReturnsHandle)
@@ -61,20 +78,20 @@ struct SessionAssembly: Sendable {
     return SessionCore(
       SessionCore.Parts(
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
-        control: control, carrier: carrier, returnTable: returnTable, laneWindow: laneWindow,
+        control: control, carrier: carrier, linkSegments: linkSegments, returnTable: returnTable,
+        laneWindow: laneWindow,
         reactor: options.reactor, logger: options.logger, tidyAfterPeer: tidyAfterPeer))
   }
 
   private func makeLender(
     _ size: Control.TableSize, _ handle: Handle
-  ) throws(SessionError) -> Lender<ArenaSegmentAllocator> {
+  ) throws(SessionError) -> Lender {
     do {
       guard let byteCount = Int(exactly: size.byteCount) else {
         throw SessionError.protocolViolation("a return table of \(size.byteCount) bytes")
       }
-      let peerRole = role == .client ? "server" : "client"
       let segment = try BorrowedSegment(
-        handle, name: Self.segmentName(server, session, "\(peerRole)-returns"), byteCount: byteCount)
+        handle, name: Self.segmentName(server, session, "\(role.other.rawValue)-returns"), byteCount: byteCount)
       return try Lender(returns: ReturnTableView(segment: segment, capacity: Int(size.capacity)))
     } catch let error as SessionError {
       throw error

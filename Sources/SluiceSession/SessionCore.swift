@@ -3,6 +3,7 @@ import SluiceChannel
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import Synchronization
 
 /// One end of a session: the driver that connects control socket, link, channels, and the peer's process.
@@ -20,6 +21,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let peer: PeerIdentity
     let control: ControlConnection
     let carrier: Carrier
+    /// The segments of a link in shared memory.
+    let linkSegments: [SegmentInfo]
     let returnTable: ReturnTable
     let laneWindow: UInt32
     let reactor: Reactor
@@ -341,11 +344,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   /// The other process is dead: what it sent before still counts.
   private func peerDied() {
-    parts.carrier.link.drainRest()
-    let goodbye = state.withLock { $0.goodbye }
-    let pid = parts.peer.process?.pid ?? parts.peer.credentials.pid
-    parts.tidyAfterPeer?()
-    finish(goodbye.map { .closedByPeer($0) } ?? .peerDied(pid: pid))
+    parts.carrier.link.drainRest { [self] in
+      let goodbye = state.withLock { $0.goodbye }
+      let pid = parts.peer.process?.pid ?? parts.peer.credentials.pid
+      parts.tidyAfterPeer?()
+      finish(goodbye.map { .closedByPeer($0) } ?? .peerDied(pid: pid))
+    }
   }
 
   /// The control socket ended without a goodbye. Whether the process is dead, its descriptor will say in a moment.
@@ -438,7 +442,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var own = carrier.arena.segments.map { SegmentInfo($0, scope: .session) }
     own.append(SegmentInfo(parts.returnTable.segment, scope: .session))
     own += (carrier.serverWideArena?.segments ?? []).map { SegmentInfo($0, scope: .serverWide) }
-    return own + state.withLock { $0.borrowedSegments }
+    return own + parts.linkSegments + state.withLock { $0.borrowedSegments }
   }
 }
 

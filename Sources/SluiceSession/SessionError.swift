@@ -38,6 +38,8 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case system(SystemError)
   /// A segment could not be created or mapped.
   case segment(SegmentError)
+  /// This end's half of a ring could not be created.
+  case ring(RingSetupError)
   /// An arena could not be created.
   case arena(ArenaError)
   /// A transport failed.
@@ -65,6 +67,7 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .metadataTooLong(let byteCount, let limit): "\(byteCount) bytes of metadata; at most \(limit) are allowed"
     case .system(let error): "\(error)"
     case .segment(let error): "\(error)"
+    case .ring(let error): "no ring: \(error)"
     case .arena(let error): "\(error)"
     case .transport(let error): "\(error)"
     case .listener(let error): "\(error)"

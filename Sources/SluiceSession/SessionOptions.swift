@@ -10,6 +10,13 @@ public struct SessionOptions: Sendable {
   /// Notifications and requests that may be under way on one channel before they are taken. 1 to 65,536. The server's
   /// choice counts.
   public var laneWindow: UInt32 = 128
+  /// What carries the session's channels. A ring is used if both ends choose it, else a socket.
+  public var link = LinkChoice.ring
+  /// The size of the ring that this end sends through, in bytes: a power of two, from 64 KiB to 1 GiB. Its pages take memory
+  /// when they are first used.
+  public var ringByteCount = 1 << 17
+  /// How long a blocked thread looks at a ring before it sleeps; see ``Reactor/init(name:spinning:)`` for suspended tasks.
+  public var spinning = RingSpinning.default
   /// How long the other end may take to introduce itself.
   public var handshakeTimeout = Duration.seconds(5)
   /// Most sessions that a server lets wait to be taken; more are refused.
@@ -23,4 +30,12 @@ public struct SessionOptions: Sendable {
 
   /// The defaults.
   public init() {}
+}
+
+/// What carries a session's channels.
+public enum LinkChoice: Sendable, Hashable {
+  /// Two rings in shared memory: the fastest.
+  case ring
+  /// A Unix stream socket: two descriptors less, and no memory.
+  case socket
 }

@@ -4,6 +4,7 @@ import SluiceChannel
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import Synchronization
 import SystemPackage
 
@@ -172,9 +173,9 @@ public final class SessionServer: Sendable {
   private func introduced(_ connection: IncomingConnection, _ outcome: IncomingConnection.Outcome) {
     _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
     switch outcome {
-    case .hello(let hello, let returnTable):
+    case .hello(let hello, let handles):
       do throws(Rejection) {
-        try admit(connection, hello, returnTable)
+        try admit(connection, hello, handles)
       } catch {
         report(connection, error.message)
         connection.refuse(error.reason, error.message, versions: options.versions)
@@ -197,7 +198,7 @@ public final class SessionServer: Sendable {
   }
 
   private func admit(
-    _ connection: IncomingConnection, _ hello: Control.Hello, _ returnTable: Handle
+    _ connection: IncomingConnection, _ hello: Control.Hello, _ handles: [Handle]
   ) throws(Rejection) {
     let policy = AdmissionPolicy(app: app, uid: app.uid ?? UserIdentity.effectiveUID, versions: options.versions)
     let version: UInt32
@@ -214,7 +215,7 @@ public final class SessionServer: Sendable {
     guard isNew else { throw Rejection(reason: .malformedHello, message: "the session \(hello.session) exists") }
     let core: SessionCore
     do {
-      core = try makeSession(connection, hello, returnTable, version: version)
+      core = try makeSession(connection, hello, handles, version: version)
     } catch {
       if case .protocolViolation(let what) = error { throw Rejection(reason: .malformedHello, message: what) }
       throw Rejection(reason: .serverBusy, message: "\(error)")
@@ -224,36 +225,58 @@ public final class SessionServer: Sendable {
   }
 
   private func makeSession(
-    _ connection: IncomingConnection, _ hello: Control.Hello, _ returnTable: Handle, version: UInt32
+    _ connection: IncomingConnection, _ hello: Control.Hello, _ handles: [Handle], version: UInt32
   ) throws(SessionError) -> SessionCore {
+    guard let returnTable = handles.first else { throw .protocolViolation("an introduction without descriptors") }
     let assembly = try SessionAssembly(server: app.name, session: hello.session, role: .server, options: options)
-    let (ours, theirs): (Handle, Handle)
-    let link: SocketTransport
-    do {
-      (ours, theirs) = try UnixSocket.pair()
-    } catch {
-      throw .system(error)
-    }
-    do {
-      link = try SocketTransport(socket: ours, maxBlobSize: Envelope.largestFrameByteCount)
-    } catch {
-      throw .transport(error)
-    }
+    let link = try makeLink(assembly, connection.peer, hello.ring, Array(handles.dropFirst()))
     let laneWindow = min(max(1, options.laneWindow), 65_536)
     let control = ControlConnection(over: try connection.handOver(), reactor: options.reactor)
     let core = try assembly.assemble(
-      peerApp: hello.clientApp, peerMetadata: hello.metadata, peer: connection.peer, control: control, link: link,
-      laneWindow: laneWindow, peerReturns: hello.returnTable, peerReturnsHandle: returnTable, serverWideArena: arena,
-      tidyAfterPeer: nil)
+      peerApp: hello.clientApp, peerMetadata: hello.metadata, peer: connection.peer, control: control,
+      link: link.transport, linkSegments: link.segments, laneWindow: laneWindow, peerReturns: hello.returnTable,
+      peerReturnsHandle: returnTable, serverWideArena: arena, tidyAfterPeer: nil)
     let welcome = Control.Welcome(
-      version: version, linkKind: .socket, laneWindow: laneWindow, returnTable: assembly.returnTableSize)
-    control.send(.welcome(welcome), handles: [theirs, assembly.returnTable.segment.handle])
+      version: version, linkKind: link.ring == nil ? .socket : .ring, laneWindow: laneWindow,
+      returnTable: assembly.returnTableSize, ring: link.ring)
+    control.send(.welcome(welcome), handles: [assembly.returnTable.segment.handle] + link.handles)
     do {
       try core.start()
     } catch {
       throw .system(error)
     }
     return core
+  }
+
+  /// A link, and what the client is told of it.
+  private struct MadeLink {
+    let transport: any Transport
+    var segments: [SegmentInfo] = []
+    var ring: Control.RingSize?
+    let handles: [Handle]
+  }
+
+  /// A ring, if both ends choose one; else a socket.
+  private func makeLink(
+    _ assembly: SessionAssembly, _ peer: PeerIdentity, _ ring: Control.RingSize?, _ ringHandles: [Handle]
+  ) throws(SessionError) -> MadeLink {
+    if let ring, options.link == .ring {
+      let offer = try assembly.makeRingOffer()
+      let made = try assembly.complete(offer, ring, ringHandles, peer: peer)
+      return MadeLink(transport: made.transport, segments: made.segments, ring: offer.size, handles: offer.handles)
+    }
+    let sockets: (ours: Handle, theirs: Handle)
+    do {
+      sockets = try UnixSocket.pair()
+    } catch {
+      throw .system(error)
+    }
+    do {
+      let socket = try SocketTransport(socket: sockets.ours, maxBlobSize: Envelope.largestFrameByteCount)
+      return MadeLink(transport: socket, handles: [sockets.theirs])
+    } catch {
+      throw .transport(error)
+    }
   }
 }
 
