@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "CBench.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -27,7 +29,16 @@ int bench_pin(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
+  DIR *threads = opendir("/proc/self/task");
+  if (threads == NULL) return -errno;
+  int result = 0;
+  for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
+    int thread = atoi(entry->d_name);
+    // One that has ended meanwhile needs no processor.
+    if (thread > 0 && sched_setaffinity(thread, sizeof set, &set) < 0 && errno != ESRCH) result = -errno;
+  }
+  closedir(threads);
+  return result;
 }
 
 struct bench_page *bench_map(int descriptor) {

@@ -31,7 +31,6 @@ struct PingCommand: AsyncParsableCommand {
 private struct Pings {
   let page: SharedPage
   let stream: Handle
-  let session: Session
   let asynchronous: Channel<Ping>
   let blocking: Channel<Ping>
 
@@ -39,9 +38,9 @@ private struct Pings {
     page = try meeting.mapPage()
     stream = try UnixSocket.connect(to: meeting.socket)
     try UnixSocket.setBlocking(true, of: stream)
-    session = try await ClientSession.connect(Meeting.client, to: meeting.app)
-    asynchronous = try await session.openChannel(Ping.self)
-    blocking = try await session.openChannel(Ping.self, metadata: [1])
+    // A session each: in one, a thread that blocks for requests would deliver those of the suspended tasks, too.
+    asynchronous = try await ClientSession.connect(Meeting.client, to: meeting.app).openChannel(Ping.self)
+    blocking = try await ClientSession.connect(Meeting.client, to: meeting.app).openChannel(Ping.self, metadata: [1])
   }
 
   /// Takes turns, round by round; the first round warms up and does not count.

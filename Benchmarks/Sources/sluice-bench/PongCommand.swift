@@ -48,7 +48,8 @@ struct PongCommand: AsyncParsableCommand {
   /// reactor.
   private static func serve(_ server: SessionServer, _ answer: Answer) async throws {
     for try await session in server.sessions {
-      for try await channel in session.channels(of: Ping.self) {
+      var channels = session.channels(of: Ping.self).makeAsyncIterator()
+      if let channel = try await channels.next() {
         if channel.metadata.isEmpty {
           Task(executorPreference: Reactor.shared) {
             for try await request in channel.requests { try await request.reply(answer.message) }

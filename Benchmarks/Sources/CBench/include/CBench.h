@@ -6,7 +6,7 @@
 // `pong` answers, both for the same number of round trips. `times` receives the nanoseconds of each round trip.
 // Functions that can fail return 0, or the negated errno.
 
-/// Binds the calling thread, and those it will start, to one processor.
+/// Binds all threads of the process, and those they will start, to one processor.
 int bench_pin(int cpu);
 
 /// What the cache-line and futex baselines share: two counters on cache lines of their own.
