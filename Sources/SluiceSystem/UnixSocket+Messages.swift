@@ -12,28 +12,24 @@ public struct ReceivedBytes: Sendable {
 }
 
 extension UnixSocket {
-  /// Sends three spans of bytes, one after the other, with handles bound to the first byte.
+  /// Sends up to five spans of bytes, one after the other, with handles bound to the first byte.
   /// The corresponding C function is `sendmsg`. Never blocks and allocates nothing without handles.
   ///
   /// - Parameter handles: At most `maxHandlesPerMessage`. They stay the caller's; the kernel duplicates them.
   /// - Returns: How many bytes the kernel took, with the handles if it took any; `nil` when there is no room.
   /// - Throws: `EPIPE` or `ECONNRESET` when the peer is gone; `ETOOMANYREFS` when too many handles are in flight.
   public static func send(
-    on socket: Handle, _ head: RawSpan, _ body: RawSpan = RawSpan(), _ tail: RawSpan = RawSpan(),
-    handles: [Handle] = []
+    on socket: Handle, _ first: RawSpan, _ second: RawSpan = RawSpan(), _ third: RawSpan = RawSpan(),
+    _ fourth: RawSpan = RawSpan(), _ fifth: RawSpan = RawSpan(), handles: [Handle] = []
   ) throws(SystemError) -> Int? {
     // Sound: the vectors point into the spans, which outlive the call; the kernel only reads.
-    let result = unsafe head.withUnsafeBytes { head in
-      unsafe body.withUnsafeBytes { body in
-        unsafe tail.withUnsafeBytes { tail in
-          unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 3) { parts in
-            unsafe parts.initializeElement(at: 0, to: iovec(head))
-            unsafe parts.initializeElement(at: 1, to: iovec(body))
-            unsafe parts.initializeElement(at: 2, to: iovec(tail))
-            return unsafe send(on: socket.rawValue, parts, handles)
-          }
-        }
-      }
+    let result = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 5) { parts in
+      unsafe parts.initializeElement(at: 0, to: iovec(first))
+      unsafe parts.initializeElement(at: 1, to: iovec(second))
+      unsafe parts.initializeElement(at: 2, to: iovec(third))
+      unsafe parts.initializeElement(at: 3, to: iovec(fourth))
+      unsafe parts.initializeElement(at: 4, to: iovec(fifth))
+      return unsafe send(on: socket.rawValue, parts, handles)
     }
     if result >= 0 { return result }
     if result == -Int(Errno.resourceTemporarilyUnavailable.rawValue) { return nil }
@@ -88,7 +84,10 @@ extension UnixSocket {
 }
 
 extension iovec {
-  fileprivate init(_ bytes: UnsafeRawBufferPointer) {
-    unsafe self.init(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+  /// Points into a span: valid as long as what the span shows.
+  fileprivate init(_ bytes: RawSpan) {
+    unsafe self = bytes.withUnsafeBytes { bytes in
+      unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+    }
   }
 }

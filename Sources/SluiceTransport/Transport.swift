@@ -31,6 +31,15 @@ public protocol Transport: AnyObject, Sendable {
   ///   - handles: Duplicates of them travel; they stay the caller's.
   func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome
 
+  /// Hands three parts over for sending as one frame, whole or not at all: what a frame's header and trailer are for.
+  ///
+  /// - Parameters:
+  ///   - first: As the others, not used after the call; together they have at most `maxBlobSize` bytes. May be empty.
+  ///   - handles: As in `trySend`.
+  func trySend(
+    joining first: RawSpan, _ second: RawSpan, _ third: RawSpan, handles: [Handle]
+  ) throws(TransportError) -> SendOutcome
+
   /// Takes the next frame, if there is one, and calls `body` with it, once.
   ///
   /// - Parameter body: Sees the frame's bytes in this process's private memory, 8-byte aligned, and owns its handles; what
@@ -94,6 +103,20 @@ public enum ReceiveOutcome: Sendable, Hashable {
 }
 
 extension Transport {
+  /// Copies the parts together. See the requirement; a transport that can do without the copy implements it.
+  public func trySend(
+    joining first: RawSpan, _ second: RawSpan, _ third: RawSpan, handles: [Handle]
+  ) throws(TransportError) -> SendOutcome {
+    var joined: [UInt8] = []
+    joined.reserveCapacity(first.byteCount + second.byteCount + third.byteCount)
+    // Sound: the spans outlive the closures, which only read.
+    unsafe first.withUnsafeBytes { unsafe joined.append(contentsOf: $0) }
+    unsafe second.withUnsafeBytes { unsafe joined.append(contentsOf: $0) }
+    unsafe third.withUnsafeBytes { unsafe joined.append(contentsOf: $0) }
+    // The bytes of integers, which have no padding.
+    return unsafe try trySend(joined.span.bytes, handles: handles)
+  }
+
   /// Hands a frame without handles over for sending, whole or not at all.
   public func trySend(_ blob: RawSpan) throws(TransportError) -> SendOutcome {
     try trySend(blob, handles: [])

@@ -2,7 +2,7 @@ import SluiceSystem
 
 /// Why a transport could not do what it was asked.
 ///
-/// The cases up to `timedOut` leave the connection as it was. After the others it is over, and says the same each time.
+/// `endsConnection` says whether the connection is over after it; then it says the same each time.
 public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The blob is larger than this transport's `maxBlobSize`. Send it in parts, or make the transport with a larger one.
   case blobTooLarge(byteCount: Int, limit: Int)
@@ -32,6 +32,12 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
   case malformedFrame(FrameError)
   /// The peer wrote into the memory that it shares what the protocol does not allow. It is broken or hostile.
   case protocolViolation(RingViolation)
+  /// Nothing came from the peer for the idle timeout: see ``KeepAliveTransport``. It hangs, is stopped, or is gone.
+  case peerIdle(after: Duration)
+  /// There was no room to send for as long as the caller tolerates: see ``StallPolicy``. The peer does not receive.
+  case peerStalled(after: Duration)
+  /// There is no room to send, and the caller does not want to wait for it: see ``StallPolicy``. Nothing was sent.
+  case noRoom
   /// A system call failed in a way that nothing above foresees.
   case failed(SystemError)
 
@@ -52,6 +58,9 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case .truncatedFrame(let byteCount): "the stream ended \(byteCount) bytes into a frame"
     case .malformedFrame(let error): "malformed frame: \(error)"
     case .protocolViolation(let violation): "protocol violation: \(violation)"
+    case .peerIdle(let timeout): "nothing came from the peer for \(timeout)"
+    case .peerStalled(let timeout): "the peer has made no room for \(timeout)"
+    case .noRoom: "there is no room to send"
     case .failed(let error): "\(error)"
     }
   }
@@ -60,9 +69,10 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
   public var endsConnection: Bool {
     switch self {
     case .blobTooLarge, .tooManyHandles, .handlesNotCarried, .tooManyHandlesInFlight, .descriptorTableFull, .timedOut,
-      .cancelled, .sendingFinished:
+      .cancelled, .sendingFinished, .noRoom:
       false
-    case .closed, .peerClosed, .truncatedFrame, .malformedFrame, .protocolViolation, .failed: true
+    case .closed, .peerClosed, .truncatedFrame, .malformedFrame, .protocolViolation, .peerIdle, .peerStalled, .failed:
+      true
     }
   }
 }

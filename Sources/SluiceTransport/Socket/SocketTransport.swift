@@ -13,6 +13,8 @@ public final class SocketTransport: Transport {
   public static let defaultMaxBlobSize = 1 << 16
 
   private let socket: Handle
+  private let options: SocketOptions
+  private let reactor: Reactor?
   private let encoder: FrameEncoder
   private let decoder: FrameDecoder
   private let sending: Mutex<Sending>
@@ -23,6 +25,8 @@ public final class SocketTransport: Transport {
     var outbound = OutboundBuffer()
     var isFinishing = false
     var isFinished = false
+    /// Runs while there is no room, under a policy that ends that.
+    var stall: (deadline: ContinuousClock.Instant, timer: ScheduledAction)?
     var failure: TransportError?
   }
 
@@ -38,14 +42,24 @@ public final class SocketTransport: Transport {
   ///
   /// - Parameters:
   ///   - socket: Non-blocking, as all that `UnixSocket` makes are.
-  ///   - maxBlobSize: 1 byte to 1 GiB; both ends must agree. The buffers follow it.
-  /// - Throws: `failed` when there is no memory for the receive buffer.
-  public init(socket: Handle, maxBlobSize: Int = SocketTransport.defaultMaxBlobSize) throws(TransportError) {
+  ///   - maxBlobSize: 1 byte to 1 GiB; both ends must agree (``Handshake``). The buffers follow it.
+  ///   - options: What happens when the peer does not receive.
+  ///   - reactor: Whose timer ends a stall, under a policy that does; `nil` for the shared one.
+  /// - Throws: `failed` when there is no memory for the receive buffer, or the kernel does not take an option.
+  public init(
+    socket: Handle, maxBlobSize: Int = SocketTransport.defaultMaxBlobSize,
+    options: SocketOptions = SocketOptions(), reactor: Reactor? = nil
+  ) throws(TransportError) {
     self.socket = socket
+    self.options = options
+    self.reactor = reactor
     encoder = FrameEncoder(maxBlobSize: maxBlobSize)
     decoder = FrameDecoder(maxBlobSize: maxBlobSize)
     sending = Mutex(Sending())
     do {
+      if let byteCount = options.sendBufferByteCount {
+        try UnixSocket.setSendBufferByteCount(byteCount, of: socket)
+      }
       receiving = Mutex(Receiving(buffer: try ReceiveBuffer(maxFrameByteCount: decoder.maxFrameByteCount)))
     } catch {
       throw .failed(error)
@@ -54,7 +68,7 @@ public final class SocketTransport: Transport {
 
   /// Two transports connected to each other.
   public static func pair(
-    maxBlobSize: Int = SocketTransport.defaultMaxBlobSize
+    maxBlobSize: Int = SocketTransport.defaultMaxBlobSize, options: SocketOptions = SocketOptions()
   ) throws(TransportError) -> (SocketTransport, SocketTransport) {
     let sockets: (Handle, Handle)
     do {
@@ -63,8 +77,8 @@ public final class SocketTransport: Transport {
       throw .failed(error)
     }
     return (
-      try SocketTransport(socket: sockets.0, maxBlobSize: maxBlobSize),
-      try SocketTransport(socket: sockets.1, maxBlobSize: maxBlobSize)
+      try SocketTransport(socket: sockets.0, maxBlobSize: maxBlobSize, options: options),
+      try SocketTransport(socket: sockets.1, maxBlobSize: maxBlobSize, options: options)
     )
   }
 
@@ -97,23 +111,85 @@ public final class SocketTransport: Transport {
 
   /// Sends a frame, or says that there is no room. See `Transport.trySend`.
   public func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome {
-    let header = try encoder.header(blobByteCount: blob.byteCount, handleCount: handles.count)
+    try trySend(joining: blob, RawSpan(), RawSpan(), handles: handles)
+  }
+
+  /// Sends three parts as one frame, without copying them together. See `Transport.trySend(joining:)`.
+  public func trySend(
+    joining first: RawSpan, _ second: RawSpan, _ third: RawSpan, handles: [Handle]
+  ) throws(TransportError) -> SendOutcome {
+    let byteCount = first.byteCount + second.byteCount + third.byteCount
+    let header = try encoder.header(blobByteCount: byteCount, handleCount: handles.count)
     return try sending.withLock { (state) throws(TransportError) in
       try check(state)
       if state.isFinishing { throw .sendingFinished }
-      guard try flush(&state) else { return .wouldBlock }
+      guard try flush(&state) else { return try refused(&state) }
       // The spans' bytes are those of integers, which have no padding: all of them are initialised.
       let head: InlineArray<1, UInt64> = [header.word]
       let zeros: InlineArray<1, UInt64> = [0]
       let padding = unsafe zeros.span.bytes.extracting(first: header.paddingByteCount)
-      guard let sent = unsafe try send(&state, head.span.bytes, blob, padding, handles) else { return .wouldBlock }
+      let sent: Int?
+      do throws(SystemError) {
+        sent = unsafe try UnixSocket.send(on: socket, head.span.bytes, first, second, third, padding, handles: handles)
+      } catch {
+        // This one leaves the connection as it was.
+        guard error.errno != .tooManyReferences else {
+          throw .tooManyHandlesInFlight(limit: ResourceLimit.openDescriptors)
+        }
+        throw failSending(&state, error)
+      }
+      guard let sent else { return try refused(&state) }
+      progressed(&state)
       if sent < header.frameByteCount {
         var skipped = unsafe state.outbound.keep(head.span.bytes, skipping: sent)
-        skipped = state.outbound.keep(blob, skipping: skipped)
+        skipped = state.outbound.keep(first, skipping: skipped)
+        skipped = state.outbound.keep(second, skipping: skipped)
+        skipped = state.outbound.keep(third, skipping: skipped)
         _ = state.outbound.keep(padding, skipping: skipped)
+        stalled(&state)
       }
       return .sent
     }
+  }
+
+  /// There was no room: what the stall policy makes of it.
+  private func refused(_ state: inout Sending) throws(TransportError) -> SendOutcome {
+    stalled(&state)
+    if options.stallPolicy == .fail { throw .noRoom }
+    return .wouldBlock
+  }
+
+  /// Starts the clock of a policy that has one, unless it runs.
+  private func stalled(_ state: inout Sending) {
+    guard case .disconnect(let patience) = options.stallPolicy, state.stall == nil else { return }
+    let deadline = ContinuousClock.now + patience
+    let timer = (reactor ?? .shared).schedule(at: deadline) { [weak self] in self?.disconnect(after: patience) }
+    state.stall = (deadline, timer)
+  }
+
+  /// Some bytes went: the peer receives.
+  private func progressed(_ state: inout Sending) {
+    state.stall.take()?.timer.cancel()
+  }
+
+  private func disconnect(after patience: Duration) {
+    let isStalled = sending.withLock { state in
+      // Cancelled too late: there was progress meanwhile.
+      guard let stall = state.stall, stall.deadline <= .now, state.failure == nil else { return false }
+      // There may be room, and whoever sends has not tried again.
+      guard (try? flush(&state)) != nil, state.stall != nil else { return false }
+      if state.outbound.isEmpty, (try? Poll.isReady(socket.descriptor, .writable)) ?? true {
+        state.stall = nil
+        return false
+      }
+      state.failure = .peerStalled(after: patience)
+      state.stall = nil
+      state.outbound.removeAll()
+      return true
+    }
+    guard isStalled else { return }
+    // Wakes whoever waits for the socket.
+    try? UnixSocket.finish(socket)
   }
 
   /// Sends what is left of a frame. See `Transport.flush`.
@@ -151,25 +227,15 @@ public final class SocketTransport: Transport {
       } catch {
         throw failSending(&state, error)
       }
+      progressed(&state)
       state.outbound.sent(sent)
+      if !state.outbound.isEmpty { stalled(&state) }
     }
     if state.isFinishing && !state.isFinished {
       do { try UnixSocket.finishSending(socket) } catch { throw failSending(&state, error) }
       state.isFinished = true
     }
     return true
-  }
-
-  private func send(
-    _ state: inout Sending, _ head: RawSpan, _ blob: RawSpan, _ padding: RawSpan, _ handles: [Handle]
-  ) throws(TransportError) -> Int? {
-    do {
-      return try UnixSocket.send(on: socket, head, blob, padding, handles: handles)
-    } catch  where error.errno == .tooManyReferences {
-      throw .tooManyHandlesInFlight(limit: ResourceLimit.openDescriptors)
-    } catch {
-      throw failSending(&state, error)
-    }
   }
 
   private func failSending(_ state: inout Sending, _ error: SystemError) -> TransportError {
@@ -200,6 +266,8 @@ public final class SocketTransport: Transport {
             return .received
           }
           if state.hasEnded {
+            // It was not the peer that ended the stream.
+            if let failure = sending.withLock({ $0.failure }), case .peerStalled = failure { throw failure }
             guard state.buffer.unreadByteCount == 0 else {
               throw TransportError.truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
             }

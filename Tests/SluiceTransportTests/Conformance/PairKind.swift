@@ -8,12 +8,14 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
   case loopback
   case ring
   case queue
+  /// Sockets with pings.
+  case keptAlive
 
   /// Those that carry handles.
-  static let carryingHandles: [PairKind] = [.socket, .loopback]
+  static let carryingHandles: [PairKind] = [.socket, .loopback, .keptAlive]
 
   /// Those whose ends can be in two processes.
-  static let crossingProcesses: [PairKind] = [.socket, .ring, .queue]
+  static let crossingProcesses: [PairKind] = [.socket, .ring, .queue, .keptAlive]
 
   var testDescription: String { "\(self)" }
 
@@ -27,7 +29,16 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
     case .queue:
       // Small, so that there can be many.
       try QueueTransport.pair(size: QueueSize(capacity: 10, messageByteCount: 520), maxBlobSize: maxBlobSize)
+    case .keptAlive:
+      try Self.keptAlive(SocketTransport.pair(maxBlobSize: maxBlobSize + 1))
     }
+  }
+
+  /// Pings often, so that the suite meets some; nobody is taken for idle.
+  private static let limits = KeepAlive.Limits(pingInterval: .milliseconds(1), idleTimeout: .seconds(100))
+
+  private static func keptAlive(_ pair: (SocketTransport, SocketTransport)) -> (any Transport, any Transport) {
+    (KeepAliveTransport(pair.0, limits: limits), KeepAliveTransport(pair.1, limits: limits))
   }
 
   /// One end of a pair, whose other end is another process's: both call this, over a connection between them.
@@ -43,6 +54,9 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
       let (ours, theirs) = try UnixSocket.pair()
       _ = try exchange(control, [theirs])
       return try SocketTransport(socket: ours, maxBlobSize: maxBlobSize)
+    case .keptAlive:
+      let socket = try PairKind.socket.end(over: control, isFirst: isFirst, maxBlobSize: maxBlobSize + 1)
+      return KeepAliveTransport(socket, limits: Self.limits)
     case .loopback: throw PeerError("a loopback does not leave its process")
     case .ring:
       let capacity = max(1 << 16, ringCapacity(for: maxBlobSize))
