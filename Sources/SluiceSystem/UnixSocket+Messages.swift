@@ -9,6 +9,8 @@ public struct ReceivedBytes: Sendable {
   public var handles: [Handle]
   /// Whether handles were lost, because this process's descriptor table is full. The kernel has closed them.
   public var lostHandles: Bool
+  /// Whether the bytes filled the room that there was for them; if not, and there are no handles, there were no more.
+  public var filledRoom: Bool
 }
 
 extension UnixSocket {
@@ -62,7 +64,7 @@ extension UnixSocket {
   public static func receive(
     on socket: Handle, into buffer: UnsafeMutableRawBufferPointer
   ) throws(SystemError) -> ReceivedBytes? {
-    var received = ReceivedBytes(byteCount: 0, handles: [], lostHandles: false)
+    var received = ReceivedBytes(byteCount: 0, handles: [], lostHandles: false, filledRoom: false)
     // Sound: the call writes at most the buffer's count, and at most SLUICE_SCM_MAX_FD descriptors.
     let result = unsafe withUnsafeTemporaryAllocation(of: CInt.self, capacity: maxHandlesPerMessage) { descriptors in
       var (count, lost): (Int, CInt) = (0, 0)
@@ -79,6 +81,7 @@ extension UnixSocket {
     if result == -Int(Errno.resourceTemporarilyUnavailable.rawValue) { return nil }
     if result < 0 { throw SystemError(operation: "recvmsg", negated: result) }
     received.byteCount = result
+    received.filledRoom = result == buffer.count
     return received
   }
 }

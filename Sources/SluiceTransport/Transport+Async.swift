@@ -40,6 +40,10 @@ extension Transport {
     _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Result
   ) async throws(TransportError) -> Result? {
     var result: Result?
+    if isDrained {
+      // A deadline that has passed is no reason not to try once.
+      do { try await wait(for: readDescriptor, .readable, deadline, reactor) } catch  where error == .timedOut {}
+    }
     while true {
       switch try tryReceive({ result = body($0, $1) }) {
       case .received: return result

@@ -32,6 +32,7 @@ extension Transport {
     deadline: ContinuousClock.Instant? = nil, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Result
   ) throws(TransportError) -> Result? {
     var result: Result?
+    if isDrained, try !waitToReceive(deadline: deadline) { throw .timedOut }
     while true {
       switch try tryReceive({ result = body($0, $1) }) {
       case .received: return result

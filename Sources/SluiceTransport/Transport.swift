@@ -46,6 +46,23 @@ public protocol Transport: AnyObject, Sendable {
   ///   it does not keep is closed. It must not receive from the same transport.
   func tryReceive(_ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void) throws(TransportError) -> ReceiveOutcome
 
+  /// Takes frames as long as there are some, `body` says true and `limit` is not reached: for who drains a transport, and
+  /// then waits for it level-triggered. (Edge-triggered waiting needs `tryReceive` until that answers `wouldBlock`: only
+  /// then has the kernel been asked last.)
+  ///
+  /// - Parameters:
+  ///   - limit: How many frames; at least 1.
+  ///   - body: As with `tryReceive`; false to take no more.
+  /// - Returns: How many frames `body` has seen; `received` when there may be more, else what there is instead.
+  /// - Throws: What `tryReceive` throws. Frames that the body has seen are received.
+  func receiveAll(
+    limit: Int, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Bool
+  ) throws(TransportError) -> (count: Int, outcome: ReceiveOutcome)
+
+  /// Whether a wait should come before the next try, because the last one has told that there was no more. A hint for the
+  /// blocking and the `async` face, which spares them a system call; it promises nothing.
+  var isDrained: Bool { get }
+
   /// Pushes on what is left of a frame handed over earlier.
   ///
   /// - Returns: Whether nothing is left.
@@ -116,6 +133,23 @@ extension Transport {
     // The bytes of integers, which have no padding.
     return unsafe try trySend(joined.span.bytes, handles: handles)
   }
+
+  /// Tries again and again. See the requirement; a transport that can tell sooner that there is no more implements it.
+  public func receiveAll(
+    limit: Int, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Bool
+  ) throws(TransportError) -> (count: Int, outcome: ReceiveOutcome) {
+    var count = 0
+    while true {
+      var goesOn = true
+      let outcome = try tryReceive { goesOn = body($0, $1) }
+      guard outcome == .received else { return (count, outcome) }
+      count += 1
+      if !goesOn || count >= limit { return (count, .received) }
+    }
+  }
+
+  /// Always false: a try comes first.
+  public var isDrained: Bool { false }
 
   /// Hands a frame without handles over for sending, whole or not at all.
   public func trySend(_ blob: RawSpan) throws(TransportError) -> SendOutcome {

@@ -15,7 +15,8 @@ import Testing
     #expect(ours.hello.count == Handshake.helloByteCount)
   }
 
-  @Test("knows no version in common with a range beside it, or upside down", arguments: [(6, 9), (0, 1), (4, 3), (9, 2)])
+  @Test(
+    "knows no version in common with a range beside it, or upside down", arguments: [(6, 9), (0, 1), (4, 3), (9, 2)])
   func mismatch(lowest: UInt32, highest: UInt32) throws {
     let theirs = ProtocolVersions(lowest: lowest, highest: highest)
     let error = HandshakeError.versionMismatch(ours: ours.versions, theirs: theirs)

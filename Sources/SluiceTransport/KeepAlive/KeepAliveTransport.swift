@@ -57,6 +57,9 @@ public final class KeepAliveTransport: Transport {
   /// Whether the wrapped transport has some.
   public var hasUnsentBytes: Bool { inner.hasUnsentBytes }
 
+  /// Whether the wrapped transport is.
+  public var isDrained: Bool { inner.isDrained }
+
   /// Hands a frame over for sending. See `Transport.trySend`.
   public func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome {
     try trySend(joining: blob, RawSpan(), RawSpan(), handles: handles)

@@ -20,6 +20,7 @@ public final class SocketTransport: Transport {
   private let sending: Mutex<Sending>
   private let receiving: Mutex<Receiving>
   private let isClosed = Atomic<Bool>(false)
+  private let drained = Atomic<Bool>(false)
 
   private struct Sending: ~Copyable {
     var outbound = OutboundBuffer()
@@ -34,6 +35,8 @@ public final class SocketTransport: Transport {
     var buffer: ReceiveBuffer
     var handles = HandleQueue()
     var hasEnded = false
+    /// The last look has brought all that was there.
+    var isEmptied = false
     var largestFrame = 0
     var failure: TransportError?
   }
@@ -252,40 +255,95 @@ public final class SocketTransport: Transport {
 
   // MARK: Receiving
 
-  /// Takes the next frame. See `Transport.tryReceive`.
+  /// Takes the next frame. See `Transport.tryReceive`. Asks the kernel before it answers `wouldBlock`.
   public func tryReceive(
     _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
   ) throws(TransportError) -> ReceiveOutcome {
+    try takingFrames { (state) throws(TransportError) in
+      while true {
+        if let header = try nextFrame(&state) {
+          try deliver(header, &state, body)
+          return .received
+        }
+        if state.hasEnded { return try end(&state) }
+        guard try receiveMore(&state) else {
+          trim(&state)
+          return .wouldBlock
+        }
+      }
+    }
+  }
+
+  /// Takes many frames. See `Transport.receiveAll`. When the kernel gave fewer bytes than there was room for, there were no
+  /// more: it is not asked again.
+  public func receiveAll(
+    limit: Int, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Bool
+  ) throws(TransportError) -> (count: Int, outcome: ReceiveOutcome) {
+    try takingFrames { (state) throws(TransportError) in
+      var (count, goesOn) = (0, true)
+      var hasRead = false
+      while true {
+        if let header = try nextFrame(&state) {
+          try deliver(header, &state) { goesOn = body($0, $1) }
+          count += 1
+          if !goesOn || count >= limit { return (count, .received) }
+          continue
+        }
+        if state.hasEnded { return (count, try end(&state)) }
+        if hasRead && state.isEmptied {
+          trim(&state)
+          return (count, .wouldBlock)
+        }
+        guard try receiveMore(&state) else {
+          trim(&state)
+          return (count, .wouldBlock)
+        }
+        hasRead = true
+      }
+    }
+  }
+
+  /// Whether all was received that was there at the last look. See `Transport.isDrained`.
+  public var isDrained: Bool { drained.load(ordering: .relaxed) }
+
+  private func takingFrames<Value>(
+    _ body: (inout Receiving) throws(TransportError) -> Value
+  ) throws(TransportError) -> Value {
     try receiving.withLock { (state) throws(TransportError) in
       if isClosed.load(ordering: .acquiring) { throw .closed }
       if let failure = state.failure { throw failure }
+      defer {
+        drained.store(
+          state.isEmptied && state.buffer.unreadByteCount == 0 && !state.hasEnded && state.failure == nil,
+          ordering: .relaxed)
+      }
       do throws(TransportError) {
-        while true {
-          if case .frame(let header) = try decode(state.buffer) {
-            try deliver(header, &state, body)
-            return .received
-          }
-          if state.hasEnded {
-            // It was not the peer that ended the stream.
-            if let failure = sending.withLock({ $0.failure }), case .peerStalled = failure { throw failure }
-            guard state.buffer.unreadByteCount == 0 else {
-              throw TransportError.truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
-            }
-            return .endOfStream
-          }
-          guard try receiveMore(&state) else {
-            if state.largestFrame > 1 << 16 {
-              state.buffer.trim()
-              state.largestFrame = 0
-            }
-            return .wouldBlock
-          }
-        }
+        return try body(&state)
       } catch {
         if error.endsConnection { failReceiving(&state, error) }
         throw error
       }
     }
+  }
+
+  private func nextFrame(_ state: inout Receiving) throws(TransportError) -> FrameHeader? {
+    if case .frame(let header) = try decode(state.buffer) { header } else { nil }
+  }
+
+  private func end(_ state: inout Receiving) throws(TransportError) -> ReceiveOutcome {
+    // It was not the peer that ended the stream.
+    if let failure = sending.withLock({ $0.failure }), case .peerStalled = failure { throw failure }
+    guard state.buffer.unreadByteCount == 0 else {
+      throw .truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
+    }
+    return .endOfStream
+  }
+
+  /// Gives the memory of large frames back.
+  private func trim(_ state: inout Receiving) {
+    guard state.largestFrame > 1 << 16 else { return }
+    state.buffer.trim()
+    state.largestFrame = 0
   }
 
   private func decode(_ buffer: borrowing ReceiveBuffer) throws(TransportError) -> FrameDecoder.Step {
@@ -326,7 +384,12 @@ public final class SocketTransport: Transport {
     } catch {
       throw .failed(error)
     }
-    guard let received else { return false }
+    guard let received else {
+      state.isEmptied = true
+      return false
+    }
+    // One reading ends behind handles, also when more follows.
+    state.isEmptied = !received.filledRoom && received.handles.isEmpty && !received.lostHandles
     if received.byteCount == 0 { state.hasEnded = true }
     guard !received.handles.isEmpty || received.lostHandles else { return true }
     let isComplete = if case .frame = try decode(state.buffer) { true } else { false }
