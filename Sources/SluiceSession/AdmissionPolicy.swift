@@ -1,4 +1,5 @@
 import SluiceSystem
+import SluiceTransport
 
 /// Who may open a session. A pure value: it sees the client's claims and the kernel's word, and decides.
 struct AdmissionPolicy {

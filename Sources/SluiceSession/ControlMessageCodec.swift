@@ -1,6 +1,7 @@
 import CapnProto
 import SluiceMemory
 import SluiceSchemas
+import SluiceTransport
 
 /// What one end says to the other on the control socket, as a value. `Schemas/Sluice/control.capnp` is the specification.
 enum Control: Sendable, Hashable {
