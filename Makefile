@@ -3,12 +3,13 @@ DEMO_FLAGS ?= --json perf_demo.json --plot perf_demo.svg
 BENCH_FLAGS ?=
 SWIFT ?= swift
 
-.PHONY: help demo test lint bench bootstrap
+.PHONY: help demo test examples lint bench bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
 	@echo '             (DEMO_FLAGS="--sizes 100kB,1MB --json out.json --plot out.svg")'
 	@echo 'make test    build everything and run all tests'
+	@echo 'make examples  build and run the packages in Examples (part of make test)'
 	@echo 'make lint    check the formatting of all sources, strictly'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
 
@@ -22,6 +23,10 @@ demo: bootstrap
 test: bootstrap
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel
+	Scripts/examples.sh
+
+examples: bootstrap
+	Scripts/examples.sh
 
 lint: bootstrap
 	@Scripts/lint.sh

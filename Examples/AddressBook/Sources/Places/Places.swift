@@ -1,0 +1,1 @@
+// The code of this module is generated from its schemas.
