@@ -20,6 +20,7 @@ enum Invocation {
     let options = try Options(environment: environment)
     try options.check(schema)
     let generator = Generator(schema, options: options)
+    try generator.checkTopLevelNames()
     return try schema.requestedFiles.map { file in
       Source(path: try outputPath(for: file.name), text: try generator.source(for: file))
     }

@@ -41,9 +41,12 @@ import Testing
 
   @Test("declared annotations are types, and lead to the types of their values")
   func annotations() {
-    #expect(NoteAnnotation.typeID == 0xd9e1_4f7a_2b6c_8035)
-    #expect(StyleAnnotation.embeddedSchema.dependencies.map(\.id) == [Style.typeID])
+    #expect(OptionsFile.NoteAnnotation.typeID == 0xd9e1_4f7a_2b6c_8035)
+    #expect(OptionsFile.StyleAnnotation.embeddedSchema.dependencies.map(\.id) == [Style.typeID])
     let used = Set(Aliased.embeddedSchema.dependencies.map(\.id))
-    #expect(used.isSuperset(of: [NoteAnnotation.typeID, StyleAnnotation.typeID, FlagAnnotation.typeID]))
+    #expect(
+      used.isSuperset(of: [
+        OptionsFile.NoteAnnotation.typeID, OptionsFile.StyleAnnotation.typeID, OptionsFile.FlagAnnotation.typeID,
+      ]))
   }
 }

@@ -13,8 +13,9 @@ annotation module @0xb8a1c95e3d2f7064 (file) :Text;
 # the modules of targets; what is written here must agree with it.
 
 annotation name @0xc2640ef18b97d35a
-    (struct, enum, interface, annotation, const, field, group, union, enumerant, method) :Text;
+    (file, struct, enum, interface, annotation, const, field, group, union, enumerant, method) :Text;
 # The declaration's name in Swift, where it is to be another one than in the schema: ASCII letters and digits, a letter first.
+# Files take it for the namespace of what Swift has of the file itself: its schema and the annotations that it declares.
 # Groups and named unions take it for their property, and with a capital for their type.
 
 annotation access @0xf51b0d8e746a29c3 (file) :Access;

@@ -8,7 +8,8 @@ extension Generator {
     try emitEmbeddedSchema("public static var embeddedSchema", of: node, to: &writer)
   }
 
-  /// Emits the namespace of a file, which holds its schema. Files have no names that Swift could use, but unique ids.
+  /// Emits the namespace of a file, which holds its schema and annotations. It is called by the file's id, as file names
+  /// are neither unique nor names in Swift, unless the file says something else.
   func emitFileSchema(_ file: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
     writer.line()
     writer.line("/// The schema file as a whole: its declarations and annotations, for reflection.")
@@ -16,6 +17,21 @@ extension Generator {
     try writer.block("public enum \(fileName(of: file.id)): CapnProto.DeclaredSchema") {
       writer throws(GeneratorError) in
       try emitIdentity(of: file, to: &writer)
+      for nested in file.nested {
+        let node = try self.node(nested.id, in: file)
+        guard case .annotation = node.kind else { continue }
+        writer.line()
+        try emitAnnotation(node, to: &writer)
+      }
+    }
+  }
+
+  /// A declared annotation is a namespace for what is known of it.
+  func emitAnnotation(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
+    writer.documentation(node.documentation)
+    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.DeclaredSchema") {
+      writer throws(GeneratorError) in
+      try emitIdentity(of: node, to: &writer)
     }
   }
 
@@ -110,6 +126,6 @@ extension Generator {
     return result
   }
 
-  private func fileName(of id: UInt64) -> String { "SchemaFile_" + hex(id) }
+  private func fileName(of id: UInt64) -> String { names.localName(of: id) }
   private func looseName(of id: UInt64) -> String { "embeddedSchema_" + hex(id) }
 }

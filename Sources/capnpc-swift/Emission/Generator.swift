@@ -10,6 +10,23 @@ struct Generator {
     names = TypeNames(schema, options: options)
   }
 
+  /// Throws if two of the requested files declare something of the same name: a Swift module has one such namespace.
+  func checkTopLevelNames() throws(GeneratorError) {
+    var owners: [String: String] = [:]
+    for file in schema.requestedFiles {
+      let node = try self.node(file.id, for: file.name)
+      for nested in node.nested {
+        let declaration = try self.node(nested.id, in: node)
+        if case .annotation = declaration.kind { continue }
+        let name = declaration.isType ? names.localName(of: nested.id) : SwiftName.constant(nested.name)
+        guard let other = owners.updateValue(declaration.displayName, forKey: name) else { continue }
+        throw GeneratorError(
+          declaration: declaration.displayName,
+          reason: "\(other) is \(name) in Swift too; compile them for two modules, or rename one with $Swift.name")
+      }
+    }
+  }
+
   /// The Swift source for one of the requested files.
   func source(for file: Schema.RequestedFile) throws(GeneratorError) -> String {
     let node = try self.node(file.id, for: file.name)
@@ -29,7 +46,7 @@ struct Generator {
     return writer.text
   }
 
-  /// Emits a type, constant or annotation, after an empty line.
+  /// Emits a type, constant or annotation, after an empty line; the annotations of files are in the files' namespaces.
   func emitDeclaration(
     _ nested: SchemaNode.Nested, in scope: SchemaNode, isTopLevel: Bool, to writer: inout SourceWriter
   ) throws(GeneratorError) {
@@ -47,10 +64,10 @@ struct Generator {
     case .constant(let type, let value):
       writer.line()
       try emitConstant(nested.name, of: type, value: value, in: node, isTopLevel: isTopLevel, to: &writer)
-    case .annotation:
+    case .annotation where !isTopLevel:
       writer.line()
       try emitAnnotation(node, to: &writer)
-    case .file:
+    case .annotation, .file:
       break
     }
   }
@@ -104,15 +121,6 @@ struct Generator {
     default: break
     }
     return children
-  }
-
-  /// A declared annotation is a namespace for what is known of it.
-  private func emitAnnotation(_ node: SchemaNode, to writer: inout SourceWriter) throws(GeneratorError) {
-    writer.documentation(node.documentation)
-    try writer.block("public enum \(declaredName(of: node.id)): CapnProto.DeclaredSchema") {
-      writer throws(GeneratorError) in
-      try emitIdentity(of: node, to: &writer)
-    }
   }
 
   private func modulesImported(by file: SchemaNode) throws(GeneratorError) -> [String] {

@@ -24,6 +24,8 @@ struct SchemaNode {
   var id: UInt64
   /// File and scope, for example `cache.capnp:Cache.Part`.
   var displayName: String
+  /// What `$Swift.name` says.
+  var swiftName: String?
   /// The node that this one is declared in; 0 for files and for the parameter structs of methods.
   var scopeID: UInt64
   /// The declarations within this one, in source order; groups are not among them.

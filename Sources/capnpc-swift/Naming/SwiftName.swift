@@ -9,6 +9,9 @@ enum SwiftName {
     return reservedTypes.contains(capitalized) ? capitalized + "_" : capitalized
   }
 
+  /// The name of a declared annotation's type.
+  static func annotation(_ name: String) -> String { type(name) + "Annotation" }
+
   /// The name of a property of a reader or builder.
   static func property(_ name: String) -> String {
     reservedProperties.contains(name) ? name + "_" : escapingKeyword(name)

@@ -117,9 +117,11 @@ struct TypeNames {
     for nested in scope.nested where isType(nested.id, in: scope) && !isAnnotation(nested.id) {
       taken[free(SwiftName.type(nested.name))] = nested.id
     }
-    // After the types, whose names count.
-    for nested in scope.nested where isAnnotation(nested.id) && isType(nested.id, in: scope) {
-      taken[free(SwiftName.type(nested.name) + "Annotation")] = nested.id
+    let annotations = scope.nested.filter { isAnnotation($0.id) && isType($0.id, in: scope) }
+    if case .file = scope.kind {
+      addFile(scope, annotations)
+    } else {
+      for nested in annotations { taken[free(SwiftName.annotation(nested.name))] = nested.id }
     }
     var visible = visible.union(taken.keys).union(path)
     var pseudoTypes: [String: UInt64] = [:]
@@ -146,7 +148,7 @@ struct TypeNames {
         taken[free(visible.contains(name) ? name + "Method" : name)] = id
       }
     }
-    members[scope.id] = taken.merging(pseudoTypes) { type, _ in type }
+    members[scope.id, default: [:]].merge(taken.merging(pseudoTypes) { type, _ in type }) { _, type in type }
     usedTypeNames.formUnion(taken.keys)
     for (name, id) in taken {
       entries[id] = Entry(path: path + [name], fileID: fileID)
@@ -157,6 +159,18 @@ struct TypeNames {
       for (ordinal, method) in interface.methods.enumerated() {
         addTypes(of: method, scopeID: methodScope(scope.id, ordinal), fileID: fileID, visible: visible)
       }
+    }
+  }
+
+  /// Names the namespace of a file, and the annotations in it: those of different files may have the same names, as they
+  /// do not stand in each other's way in the schema language.
+  private mutating func addFile(_ file: SchemaNode, _ annotations: [SchemaNode.Nested]) {
+    let name = file.swiftName ?? "SchemaFile_" + hex(file.id)
+    entries[file.id] = Entry(path: [name], fileID: file.id)
+    members[file.id] = [name: file.id]
+    for annotation in annotations {
+      entries[annotation.id] = Entry(path: [name, SwiftName.annotation(annotation.name)], fileID: file.id)
+      parents[annotation.id] = file.id
     }
   }
 

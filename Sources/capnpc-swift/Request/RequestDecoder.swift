@@ -19,17 +19,16 @@ struct RequestDecoder {
     for index in sourceInfo.indices { try decoder.add(sourceInfo[index]) }
 
     var schema = Schema(nodes: [:], requestedFiles: [])
-    var typeNames: [UInt64: String] = [:]
     let nodes = try request.nodes
     for index in nodes.indices {
-      let node = try decoder.node(nodes[index])
-      schema.nodes[node.id] = node
+      var node = try decoder.node(nodes[index])
       let annotations = try SwiftAnnotations(try nodes[index].annotations, of: node.displayName)
-      typeNames[node.id] = annotations.name
+      node.swiftName = annotations.name
+      schema.nodes[node.id] = node
       schema.modules[node.id] = annotations.module
       schema.access[node.id] = annotations.access
     }
-    try schema.rename(typeNames)
+    try schema.renameTypes()
     let files = try request.requestedFiles
     for index in files.indices {
       let file = files[index]

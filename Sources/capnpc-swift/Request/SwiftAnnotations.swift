@@ -57,12 +57,12 @@ struct SwiftAnnotations {
 }
 
 extension Schema {
-  /// Gives declarations the names that `names` says, by id; then every name has to be the only one of its kind in its scope.
-  mutating func rename(_ names: [UInt64: String]) throws(GeneratorError) {
+  /// Gives declarations the names that they say; then every name has to be the only one of its kind in its scope.
+  mutating func renameTypes() throws(GeneratorError) {
     for (id, node) in nodes {
       var renamed = node
       for (index, nested) in node.nested.enumerated() {
-        if let name = names[nested.id] { renamed.nested[index].name = name }
+        if let name = nodes[nested.id]?.swiftName { renamed.nested[index].name = name }
       }
       nodes[id] = renamed
     }

@@ -4,6 +4,7 @@
 using Swift = import "/sluice/swift.capnp";
 $Swift.module("CapnProtoInteropTests");
 $Swift.access(internal);
+$Swift.name("OptionsFile");
 
 annotation note @0xd9e14f7a2b6c8035 (*) :Text;
 annotation style @0xa1c3e5f708192a3b (struct, field) :Style;

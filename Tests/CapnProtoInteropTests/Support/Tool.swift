@@ -51,6 +51,20 @@ enum Tool {
     return tests.deletingLastPathComponent().appending(path: "capnpc-swift-tool").path
   }
 
+  /// What the compiler says to Swift files that make up a module: nothing, where they are in order.
+  static func diagnostics(ofCompiling files: [String]) async throws -> String {
+    let products = URL(filePath: generator).deletingLastPathComponent()
+    let outcome = try await outcome(
+      .name("swiftc"),
+      [
+        "-typecheck", "-parse-as-library", "-swift-version", "6", "-warnings-as-errors", "-package-name", "test",
+        "-module-name", "Generated", "-enable-experimental-feature", "Lifetimes",
+        "-module-cache-path", products.appending(path: "ModuleCache").path,
+        "-I", products.appending(path: "Modules").path,
+      ] + files)
+    return outcome.errors
+  }
+
   /// The directory of this test target's sources.
   static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
 
