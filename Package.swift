@@ -99,7 +99,8 @@ let package = Package(
       exclude: ["Oracle"],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
-      name: "CapnProtoReflectionTests", dependencies: ["CapnProtoReflection", "CapnProto", subprocess, system],
+      name: "CapnProtoReflectionTests",
+      dependencies: ["CapnProtoReflection", "CapnProtoSchema", "CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
       name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceSystem", system],

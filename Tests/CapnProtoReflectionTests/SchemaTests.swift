@@ -1,5 +1,6 @@
 import CapnProto
 import CapnProtoReflection
+import CapnProtoSchema
 import Testing
 
 @Suite struct SchemaTests {
@@ -119,5 +120,29 @@ import Testing
     #expect(person.field(named: "age")?.annotations.map(\.value.text) == ["in years"])
     let fur = try #require(embedded.enumeration(named: "Person.Fur"))
     #expect(fur.enumerants.map(\.name) == ["short", "long"])
+  }
+
+  @Test func whatIsEmbeddedIsWhole() async throws {
+    let embedded = try SchemaRegistry(Person.self)
+    // A type parameter is bound anew on each level.
+    var box = try #require(embedded.structure(named: "Person")?.field(named: "desk")?.type)
+    for expected in ["Person", "Box", "Box"] {
+      guard case .structure(let schema) = box else { throw Tool.Failure(description: "\(box)") }
+      #expect("\(try #require(schema.field(named: "content")).type)" == expected)
+      box = try #require(schema.field(named: "inner")).type
+    }
+    guard case .interface(let helper) = embedded.structure(named: "Person")?.field(named: "helper")?.type else {
+      throw Tool.Failure(description: "no interface")
+    }
+    #expect(helper.superclasses.map(\.declaration.name) == ["Pinged"])
+    let parameters = try #require(helper.method(named: "help")?.parameters)
+    #expect(parameters.fields.map { "\($0.type)" } == ["Text", "Box"])
+
+    // The schema language's own types, which mention nearly all there is, print a request as the tool does.
+    let language = try #require(try SchemaRegistry(CodeGeneratorRequest.self).structure(for: CodeGeneratorRequest.self))
+    let fixture = try await Fixture.language()
+    let expected = try await fixture.convert("binary:text", "CodeGeneratorRequest", fixture.request)
+    let text = try withMessage(fixture.request, language) { try $0.text(TextOptions(isPretty: true)) }
+    #expect(text + "\n" == String(decoding: expected, as: UTF8.self))
   }
 }

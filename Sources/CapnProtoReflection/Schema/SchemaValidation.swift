@@ -8,8 +8,14 @@ struct SchemaValidation {
   let nodes: [UInt64: StoredNode]
 
   func check() throws(SchemaError) {
-    for node in nodes.values { try check(node) }
-    try checkGroups()
+    // In the order of ids, so that of several mistakes the same one is found each time.
+    let ordered = nodes.values.sorted { $0.id < $1.id }
+    for node in ordered {
+      guard case .unknown(let number) = node.body else { continue }
+      throw SchemaError(.unsupported(what: "declaration kind", number: number), declaration: node.label)
+    }
+    for node in ordered { try check(node) }
+    try checkGroups(ordered)
   }
 
   private func check(_ node: StoredNode) throws(SchemaError) {
@@ -25,8 +31,7 @@ struct SchemaValidation {
       try check(type, Place(node, nil))
       guard value.matches(type) else { throw SchemaError(.valueMismatch, declaration: node.label) }
     case .annotation(let type, _): try check(type, Place(node, nil))
-    case .unknown(let number):
-      throw SchemaError(.unsupported(what: "declaration kind", number: number), declaration: node.label)
+    case .unknown: break
     }
   }
 
@@ -148,9 +153,9 @@ struct SchemaValidation {
   // MARK: Groups
 
   /// A group is part of the one struct that it is declared in, so that groups form trees whose roots are structs.
-  private func checkGroups() throws(SchemaError) {
+  private func checkGroups(_ ordered: [StoredNode]) throws(SchemaError) {
     var owners: Set<UInt64> = []
-    for node in nodes.values {
+    for node in ordered {
       guard let structure = node.structure else { continue }
       for case (.group(let id), let name) in structure.fields.map({ ($0.content, $0.name) }) {
         let group = try find(id, .group, Place(node, name))
@@ -161,7 +166,7 @@ struct SchemaValidation {
     }
     // The scope of a group is the struct or group that it is part of, also where no field leads to it: what walks up the
     // scopes ends.
-    for group in nodes.values where group.kind == .group {
+    for group in ordered where group.kind == .group {
       var (current, level) = (group, 0)
       while current.kind == .group, let scope = nodes[current.scopeID] {
         guard level < Self.maximumGroupNesting else {

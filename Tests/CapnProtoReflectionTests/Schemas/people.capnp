@@ -15,6 +15,9 @@ struct Person $label("a person") {
   motto @6 :List(Text) = ["live", "learn"];
   home @7 :Address = (city = "Bern");
 
+  desk @8 :Box(Person);
+  helper @9 :Helper(Text);
+
   struct Cat {
     name @0 :Text;
     fur @1 :Fur;
@@ -22,3 +25,16 @@ struct Person $label("a person") {
   struct Address { city @0 :Text; }
   enum Fur { short @0; long @1; }
 }
+
+struct Box(T) {
+  content @0 :T;
+  inner @1 :Box(Box(T));
+}
+
+interface Helper(T) extends (Pinged) {
+  help @0 (what :T, box :Box(T)) -> (result :Person);
+}
+
+interface Pinged { ping @0 (); }
+
+const ada :Person = (name = "Ada", age = 36);
