@@ -10,6 +10,8 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
   case queue
   /// Sockets with pings.
   case keptAlive
+  /// The one that Docs/transports.md shows.
+  case documented
 
   /// Those that carry handles.
   static let carryingHandles: [PairKind] = [.socket, .loopback, .keptAlive]
@@ -31,6 +33,7 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
       try QueueTransport.pair(size: QueueSize(capacity: 10, messageByteCount: 520), maxBlobSize: maxBlobSize)
     case .keptAlive:
       try Self.keptAlive(SocketTransport.pair(maxBlobSize: maxBlobSize + 1))
+    case .documented: try LetterboxTransport.pair(maxBlobSize: maxBlobSize)
     }
   }
 
@@ -57,7 +60,7 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
     case .keptAlive:
       let socket = try PairKind.socket.end(over: control, isFirst: isFirst, maxBlobSize: maxBlobSize + 1)
       return KeepAliveTransport(socket, limits: Self.limits)
-    case .loopback: throw PeerError("a loopback does not leave its process")
+    case .loopback, .documented: throw PeerError("\(self) does not leave its process")
     case .ring:
       let capacity = max(1 << 16, ringCapacity(for: maxBlobSize))
       let endpoint = try RingTransport.prepare(name: "test", capacity: capacity, maxBlobSize: maxBlobSize)
