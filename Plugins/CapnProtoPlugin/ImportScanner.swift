@@ -2,7 +2,7 @@ import Foundation
 
 /// Finds the files that schemas import, so that the build knows what their generated code depends on.
 ///
-/// It looks for `import "path"` outside of comments. `capnp` itself reports what cannot be found.
+/// It looks for `import "path"` and `embed "path"` outside of comments. `capnp` itself reports what cannot be found.
 struct ImportScanner {
   /// Where `import "/path"` is looked for, in this order.
   var importDirectories: [URL]
@@ -33,7 +33,7 @@ struct ImportScanner {
 
   private func importedPaths(in text: String) -> [String] {
     text.split(separator: "\n").flatMap { line in
-      line.prefix { $0 != "#" }.matches(of: #/\bimport\s+"([^"]+)"/#).map { String($0.1) }
+      line.prefix { $0 != "#" }.matches(of: #/\b(?:import|embed)\s+"([^"]+)"/#).map { String($0.1) }
     }
   }
 }

@@ -1,9 +1,12 @@
 // The other side of the interoperability tests: libcapnp writes and checks the messages that Swift reads and writes.
 //
-//   oracle write WHAT [tiny]   writes a message to standard output; `tiny` makes segments of a few words
-//   oracle check WHAT          reads a message from standard input and checks every value; prints what differs
+//   oracle write WHAT [tiny] [packed] [canonical]   writes a message to standard output; `tiny` makes segments of a few
+//                                                   words
+//   oracle check WHAT [packed] [canonical]          reads a message from standard input and checks every value; prints
+//                                                   what differs
 #include <capnp/any.h>
 #include <capnp/message.h>
+#include <capnp/serialize-packed.h>
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 #include <kj/io.h>
@@ -471,17 +474,41 @@ void check(capnp::MessageReader& message, const std::string& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  KJ_REQUIRE(argc >= 3, "usage: oracle write|check WHAT [tiny]");
+  KJ_REQUIRE(argc >= 3, "usage: oracle write|check WHAT [tiny] [packed] [canonical]");
   const std::string verb = argv[1], what = argv[2];
+  const auto has = [&](const char* option) {
+    for (int i = 3; i < argc; ++i) {
+      if (std::string(argv[i]) == option) return true;
+    }
+    return false;
+  };
+  const bool packed = has("packed"), canonical = has("canonical");
   if (verb == "write") {
-    const bool tiny = argc > 3 && std::string(argv[3]) == "tiny";
+    const bool tiny = has("tiny");
     capnp::MallocMessageBuilder message(
         tiny ? 4 : capnp::SUGGESTED_FIRST_SEGMENT_WORDS,
         tiny ? capnp::AllocationStrategy::FIXED_SIZE : capnp::SUGGESTED_ALLOCATION_STRATEGY);
     write(message, what);
-    capnp::writeMessageToFd(1, message);
+    kj::Array<capnp::word> words;
+    kj::ArrayPtr<const capnp::word> single;
+    auto segments = message.getSegmentsForOutput();
+    if (canonical) {
+      words = message.getRoot<capnp::AnyStruct>().asReader().canonicalize();
+      single = words;
+      segments = kj::arrayPtr(&single, 1);
+    }
+    if (packed) {
+      capnp::writePackedMessageToFd(1, segments);
+    } else {
+      capnp::writeMessageToFd(1, segments);
+    }
+  } else if (packed) {
+    capnp::PackedFdMessageReader message(0);
+    if (canonical) EXPECT(message.isCanonical());
+    check(message, what);
   } else {
     capnp::StreamFdMessageReader message(0);
+    if (canonical) EXPECT(message.isCanonical());
     check(message, what);
   }
   return 0;

@@ -31,12 +31,23 @@ struct Oracle {
   private var program: String { directory.url.appending(path: "oracle").path }
 
   /// The message called `what`, as libcapnp writes it; with `tiny`, in segments of a few words.
-  func write(_ what: String, tiny: Bool = false) async throws -> [UInt8] {
-    try await Tool.output(.path(FilePath(program)), ["write", what] + (tiny ? ["tiny"] : []))
+  func write(_ what: String, tiny: Bool = false, _ form: Form = .stream) async throws -> [UInt8] {
+    try await Tool.output(.path(FilePath(program)), ["write", what] + (tiny ? ["tiny"] : []) + form.options)
   }
 
   /// Lets libcapnp check every value of the message `bytes`; throws what differs.
-  func check(_ what: String, _ bytes: [UInt8]) async throws {
-    try await Tool.output(.path(FilePath(program)), ["check", what], input: bytes)
+  func check(_ what: String, _ bytes: [UInt8], _ form: Form = .stream) async throws {
+    try await Tool.output(.path(FilePath(program)), ["check", what] + form.options, input: bytes)
   }
+}
+
+/// How a message is written.
+enum Form: CaseIterable, Sendable {
+  case stream, packed, canonical, packedCanonical
+
+  var isPacked: Bool { self == .packed || self == .packedCanonical }
+  var isCanonical: Bool { self == .canonical || self == .packedCanonical }
+
+  /// What the oracle calls it.
+  var options: [String] { (isPacked ? ["packed"] : []) + (isCanonical ? ["canonical"] : []) }
 }
