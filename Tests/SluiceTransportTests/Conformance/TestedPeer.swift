@@ -109,7 +109,12 @@ struct PeerProcess: Sendable {
     let directory = try TemporaryDirectory()
     let path = directory.path.appending("control")
     let listener = try SocketListener(at: path)
-    async let ending: Void = spawn(path.string, kind, script, maxBlobSize, isKilled)
+    // Waiting for a process blocks a thread: one of its own, for tasks have few, and the body needs some.
+    let waiter = try Reactor(name: "exit test")
+    defer { waiter.shutdown() }
+    let ending = Task(executorPreference: waiter) {
+      await spawn(path.string, kind, script, maxBlobSize, isKilled)
+    }
     var connection: Handle?
     while connection == nil {
       let outcome = await Reactor.shared.wait(for: listener.descriptor, .readable, deadline: patience())
@@ -126,7 +131,7 @@ struct PeerProcess: Sendable {
       try? control.peerProcess().kill()
       throw error
     }
-    await ending
+    await ending.value
   }
 
   private static func spawn(

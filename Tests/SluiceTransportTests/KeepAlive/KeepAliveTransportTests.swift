@@ -16,7 +16,7 @@ import Testing
     let pinging = wrap(left, ping: .milliseconds(1))
     // What arrives on the bare transport: a tag and nothing else.
     for _ in 0..<3 { #expect(try await right.receive(deadline: patience())?.bytes == [1]) }
-    #expect(try pinging.trySend([7, 8]) == .sent)
+    try await pinging.send(([7, 8] as [UInt8]).span.bytes, deadline: patience())
     var frame: ReceivedFrame?
     repeat { frame = try await right.receive(deadline: patience()) } while frame?.bytes == [1]
     #expect(frame?.bytes == [7, 8, 0])
