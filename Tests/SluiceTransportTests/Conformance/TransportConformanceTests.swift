@@ -197,6 +197,17 @@ import Testing
     for _ in 0..<2 { #expect(throws: TransportError.peerClosed) { try right.trySend([2]) } }
   }
 
+  @Test("shows the end, and no failure, of a peer that has not received everything", arguments: PairKind.allCases)
+  func closedUnread(kind: PairKind) throws {
+    var (left, right): ((any Transport)?, any Transport) = try kind.pair()
+    #expect(try right.trySend([9]) == .sent)
+    #expect(try left?.trySend([1]) == .sent)
+    left = nil
+    #expect(try right.tryReceiveFrame()?.bytes == [1])
+    for _ in 0..<2 { #expect(try right.tryReceive { _, _ in } == .endOfStream) }
+    #expect(throws: TransportError.peerClosed) { try right.trySend([2]) }
+  }
+
   @Test("ends its own calls once closed, and wakes who waits", arguments: PairKind.allCases)
   func closed(kind: PairKind) async throws {
     let (left, right) = try kind.pair()
