@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -265,6 +266,19 @@ ssize_t sluice_read_now(int descriptor, void *bytes, size_t byte_count) {
   struct iovec part = {.iov_base = bytes, .iov_len = byte_count};
   RESULT(preadv2(descriptor, &part, 1, -1, RWF_NOWAIT));
 }
+int sluice_timer_create(void) { RESULT(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)); }
+
+int sluice_timer_set(int timer, int64_t nanoseconds) {
+  struct itimerspec setting = {0};
+  // All zero switches the timer off.
+  if (nanoseconds == 0) nanoseconds = 1;
+  if (nanoseconds > 0) {
+    setting.it_value.tv_sec = nanoseconds / 1000000000;
+    setting.it_value.tv_nsec = nanoseconds % 1000000000;
+  }
+  RESULT(timerfd_settime(timer, 0, &setting, NULL));
+}
+
 int sluice_epoll_create(void) { RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 
 int sluice_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {

@@ -155,6 +155,10 @@ struct sluice_epoll_event {
   uint64_t token;
   uint32_t events;
 };
+/// timerfd_create(2) on the clock that also counts while the machine is suspended.
+int sluice_timer_create(void);
+/// timerfd_settime(2): expires once, in so many nanoseconds; negative: never.
+int sluice_timer_set(int timer, int64_t nanoseconds);
 /// epoll_create1(2).
 int sluice_epoll_create(void);
 /// epoll_ctl(2).

@@ -47,8 +47,10 @@ public final class Reactor: TaskExecutor, Sendable {
     var hasStopped = false
   }
 
-  private let epoll: Epoll
-  private let kick: EventCounter
+  let epoll: Epoll
+  let kick: EventCounter
+  /// Instead of a thread: shows a loop of the caller's own when the next action is due.
+  let timer: DeadlineTimer?
   private let shared: Mutex<Shared>
   private let thread = Mutex<WorkerThread?>(nil)
   /// The thread's identifier, set by itself before anything else runs on it.
@@ -78,15 +80,24 @@ public final class Reactor: TaskExecutor, Sendable {
   ///   - name: The thread's name, for debuggers; cut to 15 bytes.
   ///   - spinning: How long it looks for more from a ring that was busy, before it sleeps.
   /// - Throws: `EMFILE` without two descriptors, `EAGAIN` at a limit of threads.
-  public init(name: String, spinning: RingSpinning = .default) throws(SystemError) {
+  public convenience init(name: String, spinning: RingSpinning = .default) throws(SystemError) {
+    try self.init(spinning: spinning, timer: nil)
+    let worker = try WorkerThread(name: name) { [self] in run() }
+    thread.withLock { $0 = worker }
+  }
+
+  /// A reactor that has its own thread, or will be driven.
+  init(spinning: RingSpinning, timer: DeadlineTimer?) throws(SystemError) {
     spinner = RingSpinner(spinning, processorCount: .max)
     epoll = try Epoll()
     kick = try EventCounter()
+    self.timer = timer
     shared = Mutex(Shared(registrations: RegistrationTable(epoll: epoll)))
-    // Edge-triggered and never read: each signal reports it once.
+    // Edge-triggered and never read: each signal, and each deadline, reports it once.
     try epoll.add(kick.descriptor, [.readable, .edgeTriggered], token: Reactor.kickToken)
-    let worker = try WorkerThread(name: name) { [self] in run() }
-    thread.withLock { $0 = worker }
+    // A loop that has not processed yet sleeps as one that has.
+    isAsleep.store(timer != nil, ordering: .relaxed)
+    if let timer { try epoll.add(timer.descriptor, [.readable, .edgeTriggered], token: Reactor.kickToken) }
   }
 
   /// Whether the caller runs on the reactor's thread.
@@ -287,6 +298,11 @@ public final class Reactor: TaskExecutor, Sendable {
     } else {
       deadline = .now
     }
+    handleDescriptors(deadline: deadline)
+    isAsleep.store(false, ordering: .sequentiallyConsistent)
+  }
+
+  private func handleDescriptors(deadline: ContinuousClock.Instant?) {
     do {
       try epoll.wait(deadline: deadline) { token, events in
         isAsleep.store(false, ordering: .sequentiallyConsistent)
@@ -299,20 +315,53 @@ public final class Reactor: TaskExecutor, Sendable {
       // The kernel refuses only what cannot be: a closed epoll descriptor. Going on would be an endless loop.
       fatalError("the reactor's descriptor was closed by somebody else: \(error)")
     }
+  }
+
+  // MARK: Driven by the caller
+
+  /// One turn of a reactor without a thread: see `Reactor+Driven.swift`. What is left makes the descriptor readable again.
+  func turn(_ timer: DeadlineTimer) {
+    threadIdentifier.store(WorkerThread.currentIdentifier, ordering: .relaxed)
     isAsleep.store(false, ordering: .sequentiallyConsistent)
+    runTimers()
+    runWork()
+    _ = pollAll()
+    handleDescriptors(deadline: .now)
+    runWork()
+    _ = unsafe awake.removeAll { $0.settle() }
+    let isIdle = unsafe awake.isEmpty && local.isEmpty
+    // Said before looking, as in `poll`.
+    isAsleep.store(true, ordering: .sequentiallyConsistent)
+    let (isQuiet, next) = shared.withLock { state in
+      (state.work.isEmpty && !state.isStopping, state.timers.nextDeadline)
+    }
+    timer.set(next)
+    if !isIdle || !isQuiet { kick.signal() }
+    threadIdentifier.store(0, ordering: .relaxed)
+  }
+
+  /// Runs a reactor without a thread to its end.
+  private func driveToEnd() {
+    threadIdentifier.store(WorkerThread.currentIdentifier, ordering: .relaxed)
+    repeat {
+      runWork()
+      handleDescriptors(deadline: .now)
+    } while !stopIfAsked()
+    threadIdentifier.store(0, ordering: .relaxed)
   }
 
   // MARK: The end
 
   /// Ends the reactor: work that was given runs to its end, registrations get a last call with `hungUp`, timers are
-  /// dropped, then the thread ends. Waits for that, unless called on the reactor's own thread. The second time, nothing
-  /// happens. Not for `Reactor.shared`, which ignores it.
+  /// dropped, then the thread ends. Waits for that, unless called on the reactor's own thread; without a thread, all that
+  /// happens here. The second time, nothing happens. Not for `Reactor.shared`, which ignores it.
   ///
   /// Tasks that still prefer this executor afterwards run on the threads that resume them.
   public func shutdown() {
     if self === Reactor.shared { return }
     shared.withLock { $0.isStopping = true }
     wake()
+    if timer != nil, !shared.withLock({ $0.hasStopped }), !isCurrentThread { return driveToEnd() }
     guard let worker = thread.withLock({ $0.take() }) else { return }
     if isCurrentThread { worker.detach() } else { worker.join() }
   }
