@@ -192,4 +192,34 @@ import Testing
       #expect(try root.voids.count == 3)
     }
   }
+
+  @Test("an empty list stays within its segment when what stands before it is given back")
+  func emptyBehindShrunk() throws {
+    var message = try MessageBuilder(Tree.self)
+    do {
+      let root = message.root
+      root.setBlob([1, 2, 3, 4, 5, 6, 7, 8, 9])
+      _ = root.initNumbers(0)
+      root.raw.resizeData(at: 1, toByteCount: 1)
+      _ = root.initBits(0)
+      root.raw.resizeData(at: 1, toByteCount: 0)
+      root.initTexts(3)[2] = ""
+      root.raw.adopt(root.raw.disown(at: 4, as: AnyPointerBuilder.self), at: 9)
+      root.raw.resizeList(at: 3, of: String.self, to: 0)
+      root.raw.clearPointer(at: 0)
+    }
+    #expect(message.failure == nil)
+    let received = try MessageReader(Tree.self, stream: message.serialized())
+    let sizes = try received.read { root in
+      let any = try root.any.asList(of: UInt16.self)
+      return [try root.blob.byteCount, try root.bits.count, try root.texts.count, any.count]
+    }
+    #expect(sizes == [0, 0, 0, 0])
+    message.root.raw.resizeList(at: 5, of: Bool.self, to: 70)
+    message.root.raw.resizeData(at: 1, toByteCount: 9)
+    let bits = try message.read { root in try root.bits.array }
+    #expect(bits == Array(repeating: false, count: 70))
+    let blob = try message.read { root in try root.blob.bytes }
+    #expect(blob == Array(repeating: 0, count: 9))
+  }
 }

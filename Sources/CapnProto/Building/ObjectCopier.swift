@@ -102,6 +102,7 @@ struct ObjectCopier: ~Copyable {
     let elementSize = isCanonical && list.elementSize == .composite ? list.trimmedSize : list.elementStructSize
     let layout = ElementLayout(list.elementSize, structSize: elementSize)
     let copy = target.initList(layout, count: Int(list.count))
+    if isCanonical, copy.contentWords == 0, list.elementSize != .composite { target.moveEmptyListToEnd() }
     switch list.elementSize {
     case .composite, .pointer: fillElements(copy, from: list)
     case .void: break
@@ -166,6 +167,15 @@ extension ListView {
 }
 
 extension PointerView {
+  /// Lets the pointer to an empty list point to the end of what is in use: in canonical form it stands where it would if it
+  /// had content.
+  fileprivate func moveEmptyListToEnd() {
+    guard let location = unsafe location else { return }
+    // Sound: the pointer is in the segment.
+    let (end, place) = unsafe (segment.pointee.wordCount, segment.pointee.wordOffset(of: location))
+    store(load().withOffset(end &- place &- 1))
+  }
+
   /// Lets the pointer, in a message under construction, point to a copy of what `source` points to, even if that is a part
   /// of what it points to now. On failure, which is recorded, what was copied so far may be there.
   @usableFromInline @inline(never)

@@ -101,7 +101,11 @@ extension PointerView {
   @inlinable @inline(__always)
   func commit(_ tag: WirePointer, to reservation: Reservation) {
     guard let location = unsafe location else { return }
-    if reservation.hasLandingPad {
+    if reservation.words == 0 {
+      // An empty list stands right behind its pointer: at the end of the used part it would be left outside when something
+      // before it is given back.
+      store(tag.withOffset(0))
+    } else if reservation.hasLandingPad {
       commitFar(tag, to: reservation)
     } else {
       // Sound: both lie in one segment.

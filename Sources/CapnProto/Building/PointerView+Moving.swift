@@ -16,7 +16,7 @@ extension PointerView {
   func transfer(from other: PointerView) {
     let value = other.load()
     guard !value.isNull, let location = unsafe location, let from = unsafe other.location else { return }
-    guard value.kind != .far, value.kind != .other, !value.isEmptyStruct else {
+    guard value.kind != .far, value.kind != .other, !value.isEmptyObject else {
       other.store(WirePointer(bits: 0))
       return store(value)
     }
@@ -46,10 +46,9 @@ extension PointerView {
     let value = slot.load()
     guard !value.isNull, let from = unsafe slot.location else { return slot.giveBack() }
     let record = unsafe slot.segment.pointee
-    if unsafe slot.segment == segment || value.kind == .far || value.kind == .other || value.isEmptyStruct {
+    if unsafe slot.segment == segment || value.kind == .far || value.kind == .other || value.isEmptyObject {
       transfer(from: slot)
-      // An empty list may stand behind the slot.
-      if value.kind == .far || value.offset < 0 { slot.giveBack() }
+      slot.giveBack()
     } else {
       store(.far(segment: record.index, wordOffset: unsafe record.wordOffset(of: from), isDouble: false))
     }
@@ -86,6 +85,11 @@ extension PointerView {
 }
 
 extension WirePointer {
-  /// Whether this is a pointer to a struct without content, which stands nowhere.
-  var isEmptyStruct: Bool { kind == .structure && structSize.words == 0 }
+  /// Whether this is a pointer to a struct or list without content, which stands where its pointer does.
+  var isEmptyObject: Bool {
+    kind == .structure ? structSize.words == 0 : kind == .list && isEmptyList
+  }
+
+  /// Of a list: whether it takes no words.
+  var isEmptyList: Bool { elementSize != .composite && listCount &* Int(elementSize.stepBits) == 0 }
 }

@@ -62,13 +62,17 @@ extension PointerView {
     }
     let firstFree = (kept &+ 7) &>> 3
     unsafe (start + firstFree).initializeMemory(as: UInt8.self, repeating: 0, count: words &* 8 &- firstFree)
+    let isLast = freeWords(behind: list) != nil
     try setCount(count, of: list)
-    if freeWords(behind: list) == nil { return }
-    unsafe UnsafeMutablePointer(mutating: list.segment).pointee.wordCount &-= words &- list.words(count)
+    if isLast { unsafe UnsafeMutablePointer(mutating: list.segment).pointee.wordCount &-= words &- list.words(count) }
   }
 
   private func grow(_ list: ListView, to count: Int) throws(CapnProtoError) {
     let more = list.words(count) &- list.contentWords
+    if more > 0, list.contentWords == 0, list.elementSize != .composite {
+      _ = initList(ElementLayout(list.elementSize), count: count)
+      return
+    }
     if more > 0 {
       guard let free = freeWords(behind: list), more <= free else { return move(list, count: count) }
       // Sound: the words are in the segment, behind its used part.
@@ -110,6 +114,11 @@ extension PointerView {
   /// Writes the number of elements where the list's pointer (or its landing pad) and its tag have it.
   private func setCount(_ count: Int, of list: ListView) throws(CapnProtoError) {
     let value = load()
+    if list.elementSize != .composite, list.words(count) == 0 {
+      // What it took is zero, and so are its landing pads then: an empty list stands where its pointer does.
+      erase()
+      return store(.list(offset: 0, elementSize: list.elementSize, count: count))
+    }
     guard let holder = unsafe try tagLocation(value) else { return }
     // Sound: a word of a segment: the pointer, or a landing pad that was checked; and the tag, before the elements.
     let tag = unsafe WirePointer(loading: holder)

@@ -154,6 +154,11 @@ extension PointerView {
       throw error
     }
     let count = unsafe output.finalize(for: buffer)
+    guard count > 0 else {
+      reservation.cancel()
+      if !isNull { erase() }
+      return store(.list(offset: 0, elementSize: .byte, count: 0))
+    }
     let padding = (8 &- count & 7) & 7
     if padding > 0 {
       unsafe (reservation.start + count).initializeMemory(as: UInt8.self, repeating: 0, count: padding)
