@@ -1,9 +1,10 @@
 # Each target first makes sure that the machine has what the package needs.
 DEMO_FLAGS ?= --json perf_demo.json --plot perf_demo.svg
 BENCH_FLAGS ?=
+FUZZ_RUNS ?= 200000
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint bench bootstrap
+.PHONY: help demo test examples lint bench fuzz bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
@@ -11,6 +12,7 @@ help:
 	@echo 'make test    build everything and run all tests'
 	@echo 'make examples  build and run the packages in Examples (part of make test)'
 	@echo 'make lint    check the formatting of all sources, strictly'
+	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
 
 bootstrap:
@@ -34,3 +36,13 @@ lint: bootstrap
 bench: bootstrap
 	$(SWIFT) build --package-path Benchmarks --configuration release
 	"$$($(SWIFT) build --package-path Benchmarks --configuration release --show-bin-path)/sluice-bench" $(BENCH_FLAGS)
+
+# New inputs that reach new code are kept beside the build, so that a further run goes on from them.
+fuzz: bootstrap
+	$(SWIFT) build --package-path Fuzz --configuration release
+	@for target in reader packed stream builder; do \
+	  mkdir -p "Fuzz/.build/corpus/$$target" && \
+	  "$$($(SWIFT) build --package-path Fuzz --configuration release --show-bin-path)/capnproto-fuzz" "$$target" \
+	    "Fuzz/.build/corpus/$$target" "Fuzz/Seeds/$$target" \
+	    -runs=$(FUZZ_RUNS) -max_len=256 -print_final_stats=1 -artifact_prefix="Fuzz/.build/$$target-" || exit 1; \
+	done

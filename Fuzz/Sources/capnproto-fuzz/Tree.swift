@@ -1,0 +1,1 @@
+../../../Tests/CapnProtoTests/Support/Tree.swift
