@@ -4,7 +4,7 @@ BENCH_FLAGS ?=
 FUZZ_RUNS ?= 200000
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint bench fuzz bootstrap
+.PHONY: help demo test examples lint bench bench-capnproto fuzz bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint    check the formatting of all sources, strictly'
 	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
+	@echo 'make bench-capnproto  Cap'"'"'n Proto loads against libcapnp, as ratios (BENCH_FLAGS="--json" or "--rounds 200")'
 
 bootstrap:
 	@Scripts/bootstrap.sh
@@ -46,3 +47,15 @@ fuzz: bootstrap
 	    "Fuzz/.build/corpus/$$target" "Fuzz/Seeds/$$target" \
 	    -runs=$(FUZZ_RUNS) -max_len=256 -print_final_stats=1 -artifact_prefix="Fuzz/.build/$$target-" || exit 1; \
 	done
+
+# The C++ side is a library that the program loads, so that both sides run by turns in one process.
+CXX_LOADS = Benchmarks/.build/cxx
+
+bench-capnproto: bootstrap
+	@mkdir -p $(CXX_LOADS)
+	capnp compile --src-prefix=Benchmarks/Sources/LoadSchema -oc++:$(CXX_LOADS) Benchmarks/Sources/LoadSchema/loads.capnp
+	$(CXX) -std=c++17 -O2 -DNDEBUG -shared -fPIC -I $(CXX_LOADS) -o $(CXX_LOADS)/libloads.so \
+	  Benchmarks/Cxx/loads.cpp $(CXX_LOADS)/loads.capnp.c++ -lcapnp -lkj
+	$(SWIFT) build --package-path Benchmarks --configuration release --product capnproto-bench
+	"$$($(SWIFT) build --package-path Benchmarks --configuration release --show-bin-path)/capnproto-bench" \
+	  $(CXX_LOADS)/libloads.so $(BENCH_FLAGS)

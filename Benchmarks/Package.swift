@@ -25,6 +25,14 @@ let package = Package(
       name: "BenchSchema", dependencies: [.product(name: "CapnProto", package: "sluice")],
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
       plugins: [.plugin(name: "CapnProtoPlugin", package: "sluice")]),
+    // Cap'n Proto loads, against libcapnp: Cxx/ has the other side, built by `make bench-capnproto`.
+    .target(
+      name: "LoadSchema", dependencies: [.product(name: "CapnProto", package: "sluice")],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
+      plugins: [.plugin(name: "CapnProtoPlugin", package: "sluice")]),
+    .executableTarget(
+      name: "capnproto-bench", dependencies: ["LoadSchema", .product(name: "CapnProto", package: "sluice")],
+      swiftSettings: settings),
     .executableTarget(
       name: "sluice-bench",
       dependencies: [

@@ -1,0 +1,1 @@
+// The schema beside this file is compiled by CapnProtoPlugin.
