@@ -86,7 +86,7 @@ enum BuilderTarget {
       if let failure = message.failure { throw failure }
       let bytes = try message.serialized()
       let received = try MessageReader(Tree.self, stream: bytes)
-      var walk = Walk()
+      var walk = Walk(nestingLimit: ReadLimits.stream.nesting)
       let root = try received.root
       try walk.walk(root.raw, depth: 0)
       try message.read { built in
@@ -116,7 +116,7 @@ enum BuilderTarget {
     guard let bytes = try? message.serialized(), let received = try? MessageReader(Tree.self, stream: bytes) else {
       return
     }
-    var walk = Walk()
+    var walk = Walk(nestingLimit: ReadLimits.stream.nesting)
     try? received.read { try walk.walk($0) }
     _ = try? message.packed()
   }

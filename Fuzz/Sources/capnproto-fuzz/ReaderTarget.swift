@@ -21,14 +21,14 @@ enum ReaderTarget {
 
   private static func typedWalk(_ message: consuming MessageSegments, _ limit: Int) {
     let message = message
-    var walk = Walk()
+    var walk = Walk(nestingLimit: Segments.nestingLimit)
     attempt { try walk.walk(message.root(as: Tree.self)) }
     walk.check(limitWords: limit)
   }
 
   private static func untypedWalk(_ message: consuming MessageSegments, _ limit: Int) {
     let message = message
-    var walk = Walk()
+    var walk = Walk(nestingLimit: Segments.nestingLimit)
     attempt { try walk.walk(message.rootPointer) }
     walk.check(limitWords: limit)
   }

@@ -25,6 +25,9 @@ struct Segments: ~Copyable {
 
   deinit { segments.forEach { $0.deallocate() } }
 
+  /// Levels that may be followed.
+  static let nestingLimit = 24
+
   /// Words that may be traversed: enough for any sound message of this size.
   var traversalWords: Int { wordCount * 4 + 64 }
 
@@ -33,7 +36,7 @@ struct Segments: ~Copyable {
     do {
       return try MessageSegments(
         segments.map { UnsafeRawBufferPointer($0) },
-        limits: ReadLimits(traversalWords: traversalWords, nesting: 24, totalWords: .max))
+        limits: ReadLimits(traversalWords: traversalWords, nesting: Self.nestingLimit, totalWords: .max))
     } catch {
       fatalError("segments within all limits are refused: \(error)")
     }

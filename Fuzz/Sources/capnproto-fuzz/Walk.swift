@@ -5,8 +5,12 @@ import CapnProto
 /// A word of a message can be eight bytes that are each read as a struct with some twenty fields, or 64 bits; and it counts
 /// against the limit. So the limit bounds the steps.
 struct Walk {
+  /// The message's limit. Walks count the root's pointer, and one through a typed field's, as a level too.
+  let nestingLimit: Int
   private(set) var steps = 0
   private var checksum: UInt64 = 0
+
+  init(nestingLimit: Int) { self.nestingLimit = nestingLimit }
 
   /// Traps if more was looked at than the limit of `words` allows.
   func check(limitWords words: Int) {
@@ -28,7 +32,7 @@ struct Walk {
   // MARK: With types
 
   mutating func walk(_ tree: Tree.Reader, depth: Int = 0) throws(CapnProtoError) {
-    precondition(depth <= 24, "nested deeper than the limit")
+    precondition(depth <= nestingLimit + 2, "nested deeper than the limit")
     see(tree.id)
     see(tree.small)
     see(tree.color.rawValue)
@@ -93,7 +97,7 @@ struct Walk {
   // MARK: Without types
 
   mutating func walk(_ pointer: AnyPointerReader, depth: Int = 0) throws(CapnProtoError) {
-    precondition(depth <= 50, "nested deeper than the limit")
+    precondition(depth <= nestingLimit + 2, "nested deeper than the limit")
     steps += 1
     if pointer.isNull { return }
     do throws(CapnProtoError) {
