@@ -27,8 +27,8 @@ public struct EmbeddedSchema: Sendable {
     others = dependencies
   }
 
-  /// For generated code: a schema whose node is packed, and written in base 64. A literal of text costs the compiler a
-  /// hundredth of what one of numbers does, and a program only its bytes. What is malformed decodes to no words.
+  /// For generated code: a schema whose node is packed, and written in base 64. A literal of text costs the compiler
+  /// less than one of numbers, and a program only its bytes. What is malformed decodes to no words.
   public init(
     id: UInt64, packedNode: StaticString, dependencies: @escaping @Sendable () -> [EmbeddedSchema] = { [] }
   ) {
