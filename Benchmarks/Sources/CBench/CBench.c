@@ -3,10 +3,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,7 +23,7 @@ struct bench_page {
   _Alignas(128) _Atomic uint32_t pong;
 };
 
-static uint64_t now(void) {
+uint64_t bench_now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
@@ -53,11 +57,11 @@ static void spin_until(_Atomic uint32_t *word, uint32_t value) {
 
 void bench_spin_ping(struct bench_page *page, int count, uint64_t *times) {
   uint32_t turn = atomic_load(&page->ping);
-  uint64_t start = now();
+  uint64_t start = bench_now();
   for (int i = 0; i < count; i++) {
     atomic_store_explicit(&page->ping, ++turn, memory_order_release);
     spin_until(&page->pong, turn);
-    uint64_t end = now();
+    uint64_t end = bench_now();
     times[i] = end - start;
     start = end;
   }
@@ -85,11 +89,11 @@ static void futex_until(_Atomic uint32_t *word, uint32_t value) {
 
 void bench_futex_ping(struct bench_page *page, int count, uint64_t *times) {
   uint32_t turn = atomic_load(&page->ping);
-  uint64_t start = now();
+  uint64_t start = bench_now();
   for (int i = 0; i < count; i++) {
     futex_set(&page->ping, ++turn);
     futex_until(&page->pong, turn);
-    uint64_t end = now();
+    uint64_t end = bench_now();
     times[i] = end - start;
     start = end;
   }
@@ -101,6 +105,77 @@ void bench_futex_pong(struct bench_page *page, int count) {
     futex_until(&page->ping, ++turn);
     futex_set(&page->pong, turn);
   }
+}
+
+// Event counters, polled as a loop would: a counter that is never read shows each signal once, edge-triggered.
+int bench_eventfd_ping(int own, int peer, int count, uint64_t *times) {
+  int loop = epoll_create1(EPOLL_CLOEXEC);
+  if (loop < 0) return -errno;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  int result = epoll_ctl(loop, EPOLL_CTL_ADD, own, &event) < 0 ? -errno : 0;
+  uint64_t one = 1;
+  uint64_t start = bench_now();
+  for (int i = 0; i < count && result == 0; i++) {
+    if (write(peer, &one, sizeof one) < 0) result = -errno;
+    while (epoll_wait(loop, &event, 1, -1) < 1) {
+    }
+    uint64_t end = bench_now();
+    times[i] = end - start;
+    start = end;
+  }
+  close(loop);
+  return result;
+}
+
+int bench_eventfd_pong(int own, int peer, int count) {
+  int loop = epoll_create1(EPOLL_CLOEXEC);
+  if (loop < 0) return -errno;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  // What is left of earlier rounds is no signal of this one.
+  uint64_t one = 1;
+  int result = epoll_ctl(loop, EPOLL_CTL_ADD, own, &event) < 0 ? -errno : 0;
+  for (int i = 0; i < count && result == 0; i++) {
+    while (epoll_wait(loop, &event, 1, -1) < 1) {
+    }
+    if (write(peer, &one, sizeof one) < 0) result = -errno;
+  }
+  close(loop);
+  return result;
+}
+
+int bench_queue_ping(int own, int peer, int count, uint64_t *times) {
+  char message[8192];
+  uint64_t start = bench_now();
+  for (int i = 0; i < count; i++) {
+    if (mq_send(peer, message, message_size, 0) < 0) return -errno;
+    if (mq_receive(own, message, sizeof message, NULL) < 0) return -errno;
+    uint64_t end = bench_now();
+    times[i] = end - start;
+    start = end;
+  }
+  return 0;
+}
+
+int bench_queue_pong(int own, int peer, int count) {
+  char message[8192];
+  for (int i = 0; i < count; i++) {
+    if (mq_receive(own, message, sizeof message, NULL) < 0) return -errno;
+    if (mq_send(peer, message, message_size, 0) < 0) return -errno;
+  }
+  return 0;
+}
+
+int bench_queue(const char *name) {
+  struct mq_attr attributes = {.mq_maxmsg = 10, .mq_msgsize = 1024};
+  mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
+  int result = queue < 0 ? -errno : (int)queue;
+  mq_unlink(name);
+  return result;
+}
+
+int bench_eventfd(void) {
+  int result = eventfd(0, 0);
+  return result < 0 ? -errno : result;
 }
 
 static int read_message(int descriptor, char *message) {
@@ -124,12 +199,12 @@ static int write_message(int descriptor, const char *message) {
 
 int bench_stream_ping(int descriptor, int count, uint64_t *times) {
   char message[message_size] = {0};
-  uint64_t start = now();
+  uint64_t start = bench_now();
   for (int i = 0; i < count; i++) {
     int result = write_message(descriptor, message);
     if (result == 0) result = read_message(descriptor, message);
     if (result != 0) return result;
-    uint64_t end = now();
+    uint64_t end = bench_now();
     times[i] = end - start;
     start = end;
   }

@@ -7,13 +7,15 @@ struct BenchRow: Codable, Sendable {
   let iterations: UInt64
   let p50Nanoseconds: UInt64
   let p99Nanoseconds: UInt64
-  /// The median over that of the bare futex, and of the bare stream, in the same placement.
-  var ratioToFutex: Double?
-  var ratioToStream: Double?
+  /// What it is compared with in the same placement, and its median and 99th percentile over those.
+  let baseline: Technique
+  var medianRatio: Double?
+  var tailRatio: Double?
 
   init(_ placement: Placement, _ technique: Technique, _ histogram: Histogram<UInt32>) {
     self.placement = placement
     self.technique = technique
+    baseline = technique.works(in: placement) && technique.baseline.works(in: placement) ? technique.baseline : .futex
     iterations = histogram.totalCount
     p50Nanoseconds = histogram.valueAtPercentile(50)
     p99Nanoseconds = histogram.valueAtPercentile(99)
@@ -22,25 +24,24 @@ struct BenchRow: Codable, Sendable {
   /// The rows with their ratios.
   static func withRatios(_ rows: [BenchRow]) -> [BenchRow] {
     rows.map { row in
-      func ratio(to technique: Technique) -> Double? {
-        rows.first { $0.placement == row.placement && $0.technique == technique }
-          .map { Double(row.p50Nanoseconds) / Double($0.p50Nanoseconds) }
+      guard let baseline = rows.first(where: { $0.placement == row.placement && $0.technique == row.baseline }) else {
+        return row
       }
       var row = row
-      row.ratioToFutex = ratio(to: .futex)
-      row.ratioToStream = ratio(to: .stream)
+      row.medianRatio = Double(row.p50Nanoseconds) / Double(max(1, baseline.p50Nanoseconds))
+      row.tailRatio = Double(row.p99Nanoseconds) / Double(max(1, baseline.p99Nanoseconds))
       return row
     }
   }
 
   /// The rows as a table.
   static func table(_ rows: [BenchRow]) -> String {
-    let headings = ["placement", "round trip", "p50 us", "p99 us", "to futex", "to stream"]
+    let headings = ["placement", "round trip", "p50 us", "p99 us", "p50 ratio", "p99 ratio", "to"]
     let cells = rows.map { row in
       [
         row.placement.rawValue, row.technique.rawValue, decimal(Double(row.p50Nanoseconds) / 1000),
-        decimal(Double(row.p99Nanoseconds) / 1000), row.ratioToFutex.map(decimal) ?? "",
-        row.ratioToStream.map(decimal) ?? "",
+        decimal(Double(row.p99Nanoseconds) / 1000), row.medianRatio.map(decimal) ?? "",
+        row.tailRatio.map(decimal) ?? "", row.baseline.rawValue,
       ]
     }
     let widths = headings.indices.map { column in ([headings] + cells).map { $0[column].count }.max() ?? 0 }

@@ -11,8 +11,21 @@ struct Meeting: Sendable {
 
   var page: FilePath { directory.appending("page") }
   var socket: FilePath { directory.appending("stream.sock") }
-  var app: ServerApp {
-    ServerApp("sluice-bench-pong", allowing: ["sluice-bench-ping"], runtimeDirectory: directory.appending("session"))
+  var wires: FilePath { directory.appending("wires.sock") }
+
+  /// The server whose sessions spin, or the one whose sessions do not.
+  func app(spinning: Bool) -> ServerApp {
+    ServerApp(
+      spinning ? "sluice-bench-busy" : "sluice-bench-pong", allowing: ["sluice-bench-ping"],
+      runtimeDirectory: directory.appending("session"))
+  }
+
+  /// How sessions of that server wait, at both ends.
+  static func options(spinning: Bool) throws -> SessionOptions {
+    var options = SessionOptions()
+    options.spinning = spinning ? Wires.spinning : .off
+    options.reactor = try Reactor(name: spinning ? "busy" : "asleep", spinning: options.spinning)
+    return options
   }
 
   /// Makes a directory of its own with what is needed in it.

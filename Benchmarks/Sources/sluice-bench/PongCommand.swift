@@ -16,18 +16,25 @@ struct PongCommand: AsyncParsableCommand {
   func run() async throws {
     guard bench_pin(placement.processors.pong) == 0 else { throw BenchError("cannot bind to a processor") }
     let meeting = Meeting(directory: FilePath(directory))
-    let server = try SessionServer(meeting.app)
-    defer { server.shutdown() }
+    let servers = try [true, false].map { spinning in
+      let options = try Meeting.options(spinning: spinning)
+      return (server: try SessionServer(meeting.app(spinning: spinning), options: options), reactor: options.reactor)
+    }
+    defer { for (server, _) in servers { server.shutdown() } }
     let page = try meeting.mapPage()
     let listener = try UnixSocket.listen(at: meeting.socket)
     try UnixSocket.setBlocking(true, of: listener)
+    let wires = try UnixSocket.listen(at: meeting.wires)
+    try UnixSocket.setBlocking(true, of: wires)
     try FileHandle.standardOutput.write(contentsOf: Data("\(Self.readyMark)\n".utf8))
 
-    let answer = try Self.makeAnswer(server)
-    let sessions = Task(executorPreference: Reactor.shared) { try await Self.serve(server, answer) }
-    defer { sessions.cancel() }
+    let sessions = try servers.map { server, reactor in
+      let answer = try Self.makeAnswer(server)
+      return Task(executorPreference: reactor) { try await Self.serve(server, reactor, answer) }
+    }
+    defer { for task in sessions { task.cancel() } }
     try await withCheckedThrowingContinuation { (ended: CheckedContinuation<Void, any Error>) in
-      Thread.detachNewThread { ended.resume(with: Result { try Self.answerBareOnes(listener, page) }) }
+      Thread.detachNewThread { ended.resume(with: Result { try Self.answerOthers(listener, wires, page) }) }
     }
   }
 
@@ -46,12 +53,14 @@ struct PongCommand: AsyncParsableCommand {
 
   /// Serves the channels of each session: those for `requestSync` with a blocking thread, the others with a task on the
   /// reactor.
-  private static func serve(_ server: SessionServer, _ answer: Answer) async throws {
+  private static func serve(
+    _ server: SessionServer, _ reactor: Reactor, _ answer: Answer
+  ) async throws {
     for try await session in server.sessions {
       var channels = session.channels(of: Ping.self).makeAsyncIterator()
       if let channel = try await channels.next() {
         if channel.metadata.isEmpty {
-          Task(executorPreference: Reactor.shared) {
+          Task(executorPreference: reactor) {
             for try await request in channel.requests { try await request.reply(answer.message) }
           }
         } else {
@@ -67,19 +76,45 @@ struct PongCommand: AsyncParsableCommand {
     }
   }
 
-  /// Answers bare round trips as the measuring process asks for them: a byte for the technique, four for the count.
-  private static func answerBareOnes(_ listener: Handle, _ page: SharedPage) throws {
-    guard let socket = try UnixSocket.accept(listener) else { throw BenchError("no connection") }
+  /// Answers other round trips as the measuring process asks for them: a byte for the technique, four for the count.
+  private static func answerOthers(_ listener: Handle, _ wireListener: Handle, _ page: SharedPage) throws {
+    guard let socket = try UnixSocket.accept(listener), let setup = try UnixSocket.accept(wireListener) else {
+      throw BenchError("no connection")
+    }
     try UnixSocket.setBlocking(true, of: socket)
+    let wires = try Wires(over: SocketTransport(socket: setup), isPing: false)
     var command = [UInt8](repeating: 0, count: 5)
     while try command.withUnsafeMutableBytes({ try socket.descriptor.read(into: $0) }) == 5 {
-      let count = command[1...].reversed().reduce(Int32(0)) { $0 << 8 | Int32($1) }
-      switch command[0] {
-      case Technique.cacheLine.code: bench_spin_pong(page.pointer, count)
-      case Technique.futex.code: bench_futex_pong(page.pointer, count)
-      default:
-        guard bench_stream_pong(socket.descriptor.rawValue, count) == 0 else { throw BenchError("the stream broke") }
-      }
+      let count = command[1...].reversed().reduce(0) { $0 << 8 | Int($1) }
+      guard let technique = Technique(code: command[0]) else { throw BenchError("no such technique") }
+      try answer(technique, count, wires, socket, page)
     }
+  }
+
+  private static func answer(
+    _ technique: Technique, _ count: Int, _ wires: Wires, _ socket: Handle, _ page: SharedPage
+  ) throws {
+    switch technique {
+    case .oneWay, .oneWayBatched:
+      return try BlobExchange.oneWayPong(wires.ringBusy, count, batched: technique == .oneWayBatched)
+    default: break
+    }
+    if let transport = wires.transport(for: technique) { return try BlobExchange.pong(transport, count) }
+    let result: Int32
+    switch technique {
+    case .cacheLine:
+      bench_spin_pong(page.pointer, Int32(count))
+      result = 0
+    case .futex:
+      bench_futex_pong(page.pointer, Int32(count))
+      result = 0
+    case .eventCounter:
+      result = bench_eventfd_pong(
+        wires.ownCounter.descriptor.rawValue, wires.peerCounter.descriptor.rawValue, Int32(count))
+    case .messageQueue:
+      result = bench_queue_pong(wires.ownQueue.descriptor.rawValue, wires.peerQueue.descriptor.rawValue, Int32(count))
+    default: result = bench_stream_pong(socket.descriptor.rawValue, Int32(count))
+    }
+    guard result == 0 else { throw BenchError("\(technique.rawValue): \(Errno(rawValue: -result))") }
   }
 }

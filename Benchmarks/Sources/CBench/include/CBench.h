@@ -6,6 +6,9 @@
 // `pong` answers, both for the same number of round trips. `times` receives the nanoseconds of each round trip.
 // Functions that can fail return 0, or the negated errno.
 
+/// Nanoseconds of the monotonic clock.
+uint64_t bench_now(void);
+
 /// Binds all threads of the process, and those they will start, to one processor.
 int bench_pin(int cpu);
 
@@ -22,6 +25,16 @@ void bench_spin_pong(struct bench_page *page, int count);
 /// Both sides sleep on a futex and are woken by the other.
 void bench_futex_ping(struct bench_page *page, int count, uint64_t *times);
 void bench_futex_pong(struct bench_page *page, int count);
+
+/// An event counter, and a message queue of ten messages of 1,024 bytes without a name: descriptors, to be passed to the
+/// other side. Each side waits for its own and signals the other's.
+int bench_eventfd(void);
+int bench_queue(const char *name);
+int bench_eventfd_ping(int own, int peer, int count, uint64_t *times);
+int bench_eventfd_pong(int own, int peer, int count);
+/// 64 bytes over blocking queues.
+int bench_queue_ping(int own, int peer, int count, uint64_t *times);
+int bench_queue_pong(int own, int peer, int count);
 
 /// 64 bytes over a blocking stream socket.
 int bench_stream_ping(int descriptor, int count, uint64_t *times);

@@ -1,0 +1,143 @@
+import CBench
+import Sluice
+import SystemPackage
+
+/// What the two processes are connected by, besides sessions: the library's transports, and what the bare baselines share.
+struct Wires: Sendable {
+  let ring: RingTransport
+  let ringBusy: RingTransport
+  let socket: SocketTransport
+  let queue: QueueTransport
+  let ownCounter: Handle
+  let peerCounter: Handle
+  let ownQueue: Handle
+  let peerQueue: Handle
+
+  static let blobByteCount = 64
+  /// Where two busy sides look for each other, long enough for any round trip of theirs.
+  static let spinning = RingSpinning.fixed(.milliseconds(1))
+
+  /// Makes this side's halves and exchanges them with the other side, in this order.
+  init(over setup: SocketTransport, isPing: Bool) throws {
+    (ring, ringBusy) = (try Self.ring(over: setup, .off), try Self.ring(over: setup, Self.spinning))
+    let half = try QueueTransport.prepare()
+    let (maxBlobSize, handles) = (half.announcement.maxBlobSize, half.handles)
+    let answer = try Self.exchange(over: setup, [UInt64(maxBlobSize)], handles)
+    queue = try QueueTransport(half, peer: .init(maxBlobSize: Int(answer.words[0])), handles: answer.handles)
+    if isPing {
+      let (ours, theirs) = try UnixSocket.pair()
+      socket = try SocketTransport(socket: ours)
+      _ = try Self.exchange(over: setup, [0], [theirs])
+    } else {
+      let (ignored, _) = try UnixSocket.pair()
+      socket = try SocketTransport(socket: try Self.exchange(over: setup, [0], [ignored]).handles[0])
+    }
+    ownCounter = try Self.handle(bench_eventfd())
+    peerCounter = try Self.exchange(over: setup, [0], [ownCounter]).handles[0]
+    ownQueue = try Self.handle(bench_queue("/sluice-bench-\(UInt64.random(in: 0 ... .max))"))
+    peerQueue = try Self.exchange(over: setup, [0], [ownQueue]).handles[0]
+  }
+
+  private static func handle(_ result: Int32) throws -> Handle {
+    guard result >= 0 else { throw BenchError("no descriptor: \(Errno(rawValue: -result))") }
+    return Handle(owning: FileDescriptor(rawValue: result))
+  }
+
+  private static func ring(over setup: SocketTransport, _ spinning: RingSpinning) throws -> RingTransport {
+    let half = try RingTransport.prepare(name: "sluice-bench")
+    let (says, handles) = (half.announcement, half.handles)
+    let answer = try exchange(over: setup, [UInt64(says.capacity), UInt64(says.maxBlobSize)], handles)
+    return try RingTransport(
+      half, peer: .init(capacity: Int(answer.words[0]), maxBlobSize: Int(answer.words[1])), handles: answer.handles,
+      spinning: spinning, processorCount: 2)
+  }
+
+  private static func exchange(
+    over setup: SocketTransport, _ words: [UInt64], _ handles: [Handle]
+  ) throws -> (words: [UInt64], handles: [Handle]) {
+    try setup.send(words.span.bytes, handles: handles)
+    let answer = try setup.receive { blob, handles in
+      let words = (0..<blob.byteCount / 8).map { blob.unsafeLoad(fromByteOffset: $0 * 8, as: UInt64.self) }
+      return (words: words, handles: handles)
+    }
+    guard let answer, answer.words.count == words.count else { throw BenchError("the other side has ended") }
+    return answer
+  }
+
+  /// The transport that a technique uses.
+  func transport(for technique: Technique) -> (any Transport)? {
+    switch technique {
+    case .ring: ring
+    case .ringBusy, .oneWay, .oneWayBatched: ringBusy
+    case .socket: socket
+    case .queue: queue
+    default: nil
+    }
+  }
+}
+
+/// The measuring and the answering side of a transport.
+enum BlobExchange {
+  static func ping(_ transport: any Transport, _ count: Int) throws -> [UInt64] {
+    let blob = [UInt8](repeating: 1, count: Wires.blobByteCount)
+    var times = [UInt64](repeating: 0, count: count)
+    var start = bench_now()
+    for index in 0..<count {
+      try transport.send(blob.span.bytes)
+      guard try transport.receive(body: { $0.byteCount }) == blob.count else { throw BenchError("a wrong blob") }
+      let end = bench_now()
+      times[index] = end - start
+      start = end
+    }
+    return times
+  }
+
+  static func pong(_ transport: any Transport, _ count: Int) throws {
+    let blob = [UInt8](repeating: 2, count: Wires.blobByteCount)
+    for _ in 0..<count {
+      guard try transport.receive(body: { $0.byteCount }) == blob.count else { throw BenchError("a wrong blob") }
+      try transport.send(blob.span.bytes)
+    }
+  }
+
+  /// Blobs for each time that is asked for.
+  static let burst = 1000
+
+  /// The time per blob of bursts, until the other side has said that it has seen them.
+  static func oneWayPing(_ ring: RingTransport, _ count: Int) throws -> [UInt64] {
+    let blob = [UInt8](repeating: 1, count: Wires.blobByteCount)
+    var times: [UInt64] = []
+    for _ in 0..<count / burst + 1 {
+      let start = bench_now()
+      for _ in 0..<burst { try ring.send(blob.span.bytes) }
+      _ = try ring.receive { $0.byteCount }
+      times.append((bench_now() - start) / UInt64(burst))
+    }
+    return times
+  }
+
+  static func oneWayPong(_ ring: RingTransport, _ count: Int, batched: Bool) throws {
+    let blob = [UInt8](repeating: 2, count: Wires.blobByteCount)
+    for _ in 0..<count / burst + 1 {
+      var seen = 0
+      while seen < burst {
+        if batched {
+          let drained = try ring.receiveAll(limit: burst - seen, arming: false) { _ in true }
+          seen += drained.count
+          if drained.outcome == .wouldBlock { _ = try ring.waitToReceive(deadline: nil) }
+        } else {
+          _ = try ring.receive { $0.byteCount }
+          seen += 1
+        }
+      }
+      try ring.send(blob.span.bytes)
+    }
+  }
+}
+
+extension Transport {
+  /// Receives a blob without handles.
+  func receive<Result>(body: (RawSpan) -> Result) throws(TransportError) -> Result? {
+    try receive { blob, _ in body(blob) }
+  }
+}
