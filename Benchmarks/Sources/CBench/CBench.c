@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -107,40 +106,28 @@ void bench_futex_pong(struct bench_page *page, int count) {
   }
 }
 
-// Event counters, polled as a loop would: a counter that is never read shows each signal once, edge-triggered.
 int bench_eventfd_ping(int own, int peer, int count, uint64_t *times) {
-  int loop = epoll_create1(EPOLL_CLOEXEC);
-  if (loop < 0) return -errno;
-  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-  int result = epoll_ctl(loop, EPOLL_CTL_ADD, own, &event) < 0 ? -errno : 0;
-  uint64_t one = 1;
+  uint64_t value = 1;
   uint64_t start = bench_now();
-  for (int i = 0; i < count && result == 0; i++) {
-    if (write(peer, &one, sizeof one) < 0) result = -errno;
-    while (epoll_wait(loop, &event, 1, -1) < 1) {
-    }
+  for (int i = 0; i < count; i++) {
+    value = 1;
+    if (write(peer, &value, sizeof value) < 0) return -errno;
+    if (read(own, &value, sizeof value) < 0) return -errno;
     uint64_t end = bench_now();
     times[i] = end - start;
     start = end;
   }
-  close(loop);
-  return result;
+  return 0;
 }
 
 int bench_eventfd_pong(int own, int peer, int count) {
-  int loop = epoll_create1(EPOLL_CLOEXEC);
-  if (loop < 0) return -errno;
-  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-  // What is left of earlier rounds is no signal of this one.
-  uint64_t one = 1;
-  int result = epoll_ctl(loop, EPOLL_CTL_ADD, own, &event) < 0 ? -errno : 0;
-  for (int i = 0; i < count && result == 0; i++) {
-    while (epoll_wait(loop, &event, 1, -1) < 1) {
-    }
-    if (write(peer, &one, sizeof one) < 0) result = -errno;
+  for (int i = 0; i < count; i++) {
+    uint64_t value;
+    if (read(own, &value, sizeof value) < 0) return -errno;
+    value = 1;
+    if (write(peer, &value, sizeof value) < 0) return -errno;
   }
-  close(loop);
-  return result;
+  return 0;
 }
 
 int bench_queue_ping(int own, int peer, int count, uint64_t *times) {

@@ -4,7 +4,7 @@ enum Technique: String, CaseIterable, Codable, Sendable {
   case cacheLine = "bare cache lines"
   /// Two processes that sleep on a futex.
   case futex = "bare futex"
-  /// Two event counters, polled with epoll.
+  /// Two event counters, read blocking.
   case eventCounter = "bare eventfd"
   /// 64 bytes over a Unix stream socket, blocking.
   case stream = "bare Unix stream"
