@@ -10,9 +10,9 @@ extension QueueSender {
     /// What to tell the receiver.
     public let announcement: QueueAnnouncement
     let status: OwnQueueStatus
-    let room: EventCounter
+    let room: Doorbell
 
-    /// What to pass to the receiver, in this order: the page, the counter.
+    /// What to pass to the receiver, in this order: the page, the bell.
     public var handles: [Handle] { [status.segment.handle, room.handle] }
   }
 
@@ -27,7 +27,7 @@ extension QueueSender {
     let status: OwnQueueStatus
     do { status = try OwnQueueStatus() } catch { throw .segment(error) }
     do {
-      return Endpoint(announcement: announcement, status: status, room: try EventCounter())
+      return Endpoint(announcement: announcement, status: status, room: try Doorbell())
     } catch {
       throw .failed(error)
     }
@@ -89,7 +89,7 @@ extension QueueReceiver {
     do {
       try self.init(
         from: endpoint.inbox.receiving, own: endpoint.status, peer: status,
-        peerRoom: try EventCounter(checking: handles[1]),
+        peerRoom: RemoteDoorbell(handles[1]),
         maxBlobSize: min(endpoint.announcement.maxBlobSize, announcement.maxBlobSize))
     } catch {
       throw .failed(error)

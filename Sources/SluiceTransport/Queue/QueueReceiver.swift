@@ -12,8 +12,8 @@ public final class QueueReceiver: Sendable {
   private let queue: MessageQueue
   private let own: OwnQueueStatus
   private let peer: PeerQueueStatus
-  /// The peer's, to empty when there is room again.
-  private let peerRoom: EventCounter
+  /// The peer's, to unblock when there is room again.
+  private let peerRoom: RemoteDoorbell
   /// Readable from the end, an error or `close` on: what the queue alone would not show.
   private let attention: EventCounter
   /// Both of them, for whoever polls.
@@ -36,7 +36,7 @@ public final class QueueReceiver: Sendable {
   private static let keptByteCount = 1 << 16
 
   init(
-    from queue: MessageQueue, own: OwnQueueStatus, peer: PeerQueueStatus, peerRoom: EventCounter, maxBlobSize: Int
+    from queue: MessageQueue, own: OwnQueueStatus, peer: PeerQueueStatus, peerRoom: RemoteDoorbell, maxBlobSize: Int
   ) throws(SystemError) {
     self.queue = queue
     self.own = own
@@ -138,7 +138,7 @@ public final class QueueReceiver: Sendable {
     let armed = peer.load(.roomEvent)
     guard armed != state.served else { return }
     state.served = armed
-    peerRoom.reset()
+    peerRoom.unblock()
   }
 
   private func end(_ state: inout State) throws(TransportError) -> ReceiveOutcome {
@@ -185,7 +185,7 @@ public final class QueueReceiver: Sendable {
     for _ in 0..<queue.capacity {
       guard (try? queue.tryReceive { _, _ in }) == true else { break }
     }
-    peerRoom.reset()
+    peerRoom.unblock()
     attention.signal()
   }
 }

@@ -16,8 +16,8 @@ public final class QueueSender: Sendable {
   private let queue: MessageQueue
   private let own: OwnQueueStatus
   private let peer: PeerQueueStatus
-  /// Ours: full while we wait for room. The peer empties it.
-  private let room: EventCounter
+  /// Ours: blocked while we wait for room. The peer unblocks it.
+  private let room: Doorbell
   /// Readable once this half is closed: wakes threads that wait for the queue.
   private let closing: EventCounter
   private let isClosed = Atomic<Bool>(false)
@@ -41,7 +41,7 @@ public final class QueueSender: Sendable {
   }
 
   init(
-    to queue: MessageQueue, own: OwnQueueStatus, peer: PeerQueueStatus, room: EventCounter, maxBlobSize: Int
+    to queue: MessageQueue, own: OwnQueueStatus, peer: PeerQueueStatus, room: Doorbell, maxBlobSize: Int
   ) throws(SystemError) {
     self.queue = queue
     self.own = own
@@ -174,10 +174,10 @@ public final class QueueSender: Sendable {
       arm(&state)
       guard try queue.trySend(unsafe RawSpan(_unsafeBytes: message)) else {
         // Looked at after filling: who closes empties the counter once it is marked.
-        if peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.reset() }
+        if peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.unblock() }
         return false
       }
-      room.reset()
+      room.unblock()
       return true
     } catch {
       throw fail(&state, .failed(error))
@@ -185,7 +185,7 @@ public final class QueueSender: Sendable {
   }
 
   private func arm(_ state: inout State) {
-    room.fill()
+    room.block()
     state.arming += 1
     own.store(.roomEvent, state.arming)
   }
@@ -193,7 +193,7 @@ public final class QueueSender: Sendable {
   private func fail(_ state: inout State, _ failure: TransportError) -> TransportError {
     state.failure = failure
     state.outbound.removeAll()
-    room.reset()
+    room.unblock()
     return failure
   }
 
@@ -214,7 +214,7 @@ public final class QueueSender: Sendable {
       arm(&state)
       // Looked at after arming. What goes wrong here goes wrong again at the next try, which says so.
       let hasRoom = (try? Poll.isReady(queue.handle.descriptor, .writable)) ?? true
-      if hasRoom || peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.reset() }
+      if hasRoom || peer.isSet(.receivingEnded) || isClosed.load(ordering: .acquiring) { room.unblock() }
     }
     return room.descriptor
   }
@@ -237,6 +237,6 @@ public final class QueueSender: Sendable {
       if !state.isFinished { tellEnd(state) }
     }
     closing.signal()
-    room.reset()
+    room.unblock()
   }
 }

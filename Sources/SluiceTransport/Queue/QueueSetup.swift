@@ -15,7 +15,7 @@ public enum QueueSetupError: Error, Sendable, Hashable, CustomStringConvertible 
   case notAQueue(SystemError)
   /// The status page could not be made, or the peer's was refused.
   case segment(SegmentError)
-  /// An event counter could not be made, or what the peer sent as one was refused.
+  /// There is no descriptor or no memory for it.
   case failed(SystemError)
 
   /// What is wrong, with the limit that was met.

@@ -4,7 +4,7 @@ import SystemPackage
 /// Frames through two POSIX message queues: blobs, no handles.
 ///
 /// Each side makes the queue that it receives from, removes its name at once, and passes the sending end to the peer,
-/// together with a page that says what a full queue cannot (``QueueStatusWord``) and a counter that shows room. A blob is
+/// together with a page that says what a full queue cannot (``QueueStatusWord``) and a bell that shows room. A blob is
 /// split into as many messages as it needs and joined at the other end.
 ///
 /// - **Cost.** A system call for each message on either side; a copy before sending, besides the kernel's own two.
@@ -23,16 +23,16 @@ public final class QueueTransport: Transport {
     public let announcement: QueueAnnouncement
     let inbox: QueueInbox
     let status: OwnQueueStatus
-    let room: EventCounter
+    let room: Doorbell
 
-    /// What to pass to the peer, in this order: the queue's sending end, the page, the counter.
+    /// What to pass to the peer, in this order: the queue's sending end, the page, the bell.
     public var handles: [Handle] { [inbox.sending.handle, status.segment.handle, room.handle] }
 
     /// How many handles each side passes.
     public static let handleCount = 3
   }
 
-  /// Makes this side's half: a queue, a page and a counter.
+  /// Makes this side's half: a queue, a page and a bell.
   ///
   /// - Parameters:
   ///   - size: Of the queue that this side receives from.
@@ -48,7 +48,7 @@ public final class QueueTransport: Transport {
     let status: OwnQueueStatus
     do { status = try OwnQueueStatus() } catch { throw .segment(error) }
     do {
-      return Endpoint(announcement: announcement, inbox: inbox, status: status, room: try EventCounter())
+      return Endpoint(announcement: announcement, inbox: inbox, status: status, room: try Doorbell())
     } catch {
       throw .failed(error)
     }
@@ -73,7 +73,7 @@ public final class QueueTransport: Transport {
     do { status = try PeerQueueStatus(handles[1]) } catch { throw .segment(error) }
     let maxBlobSize = min(endpoint.announcement.maxBlobSize, announcement.maxBlobSize)
     do {
-      let peerRoom = try EventCounter(checking: handles[2])
+      let peerRoom = RemoteDoorbell(handles[2])
       sender = try QueueSender(
         to: queue, own: endpoint.status, peer: status, room: endpoint.room, maxBlobSize: maxBlobSize)
       receiver = try QueueReceiver(
