@@ -113,6 +113,7 @@ public enum Node: CapnProto.StructSchema {
     }
 
     /// The member of the union that is set.
+    @inline(__always)
     @inlinable public var which: Which {
       @_lifetime(copy self) get throws(CapnProtoError) {
         switch raw.load(UInt16.self, at: 6) {
@@ -893,6 +894,7 @@ public enum Node: CapnProto.StructSchema {
       /// The preferred element size to use when encoding a list of this struct.  If this is anything
       /// other than `inlineComposite` then the struct is one word or less in size and is a candidate
       /// for list packing optimization.
+      @inline(__always)
       @inlinable public var preferredListEncoding: ElementSize { raw.load(ElementSize.self, at: 13) }
 
       /// If true, then this "struct" node is actually not an independent node, but merely represents
@@ -1633,6 +1635,7 @@ public enum Field: CapnProto.StructSchema {
     }
 
     /// The member of the union that is set.
+    @inline(__always)
     @inlinable public var which: Which {
       @_lifetime(copy self) get throws(CapnProtoError) {
         switch raw.load(UInt16.self, at: 4) {
@@ -1865,6 +1868,7 @@ public enum Field: CapnProto.StructSchema {
       }
 
       /// The member of the union that is set.
+      @inline(__always)
       @inlinable public var which: Which {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 5) {
@@ -2714,6 +2718,7 @@ public enum Type_: CapnProto.StructSchema {
     }
 
     /// The member of the union that is set.
+    @inline(__always)
     @inlinable public var which: Which {
       @_lifetime(copy self) get throws(CapnProtoError) {
         switch raw.load(UInt16.self, at: 0) {
@@ -3322,6 +3327,7 @@ public enum Type_: CapnProto.StructSchema {
       }
 
       /// The member of the union that is set.
+      @inline(__always)
       @inlinable public var which: Which {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 4) {
@@ -3477,6 +3483,7 @@ public enum Type_: CapnProto.StructSchema {
         }
 
         /// The member of the union that is set.
+        @inline(__always)
         @inlinable public var which: Which {
           @_lifetime(copy self) get throws(CapnProtoError) {
             switch raw.load(UInt16.self, at: 5) {
@@ -3796,6 +3803,7 @@ public enum Brand: CapnProto.StructSchema {
       }
 
       /// The member of the union that is set.
+      @inline(__always)
       @inlinable public var which: Which {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 4) {
@@ -3968,6 +3976,7 @@ public enum Brand: CapnProto.StructSchema {
       }
 
       /// The member of the union that is set.
+      @inline(__always)
       @inlinable public var which: Which {
         @_lifetime(copy self) get throws(CapnProtoError) {
           switch raw.load(UInt16.self, at: 0) {
@@ -4242,6 +4251,7 @@ public enum Value: CapnProto.StructSchema {
     }
 
     /// The member of the union that is set.
+    @inline(__always)
     @inlinable public var which: Which {
       @_lifetime(copy self) get throws(CapnProtoError) {
         switch raw.load(UInt16.self, at: 0) {

@@ -44,6 +44,8 @@ extension Generator {
     }
     writer.line()
     writer.documentation(field.documentation)
+    // A switch over it then needs no value of the enum.
+    if case .slot(let slot) = field.kind, case .enumeration = slot.type { writer.line("@inline(__always)") }
     let expression = (read.isThrowing ? "try " : "") + read.expression
     let check = memberCheck(field, of: structure, in: node)
     emitProperty(

@@ -32,6 +32,8 @@ extension Generator {
     }
     writer.line()
     writer.line("/// The member of the union that is set.")
+    // A switch over it then needs no value of the enum.
+    if face == .reader { writer.line("@inline(__always)") }
     try writer.block("@inlinable public var which: Which") { writer throws(GeneratorError) in
       let get = "@_lifetime(copy self) get" + (face == .reader ? " throws(\(errorType))" : "")
       try writer.block(get) { writer throws(GeneratorError) in
