@@ -178,6 +178,19 @@ import Testing
     #expect(refusal(shifted) == .misalignedSegment(index: 0))
   }
 
+  @Test("an array's message is read in place, whatever its number of segments")
+  func arrays() throws {
+    let stream = try Self.stream(.plain)
+    let one = Array(stream.prefix(try Self.firstMessageByteCount(stream)))
+    let name = try MessageView<Tree>.read(stream: one.span.bytes) { root in try root.name }
+    let copy = try MessageReader(Tree.self, stream: one)
+    let expected = try copy.read { root in try root.name }
+    #expect(name == expected && !name.isEmpty)
+    #expect(throws: (any Error).self) { try MessageView<Tree>.read(stream: stream.span.bytes) { _ in } }
+    #expect(throws: (any Error).self) { try MessageView<Tree>.read(stream: Array(one.dropLast(8)).span.bytes) { _ in } }
+    #expect(throws: (any Error).self) { try MessageView<Tree>.read(stream: Array(one.prefix(4)).span.bytes) { _ in } }
+  }
+
   /// The size of the first message in a stream.
   static func firstMessageByteCount(_ stream: [UInt8]) throws -> Int {
     let header = try StreamHeader(decoding: stream.span.bytes, limits: .stream)

@@ -32,8 +32,9 @@ func run<L: Load>(_ load: L.Type, _ mode: Mode, seed: UInt32, count: Int) throws
     switch mode {
     case .objects: value = try message.read { root in try L.read(root) }
     case .bytes:
-      let reader = try MessageReader(L.Root.self, stream: message.serialized())
-      value = try L.read(reader.root)
+      // In place, as the reader of flat arrays does it in C++.
+      let bytes = try message.serialized()
+      value = try MessageView<L.Root>.read(stream: bytes.span.bytes) { root in try L.read(root) }
     case .packed:
       let bytes = try message.packed()
       let reader = try MessageReader(L.Root.self, packed: bytes.span.bytes)

@@ -94,10 +94,18 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
   /// - Throws: ``failure``.
   public func serialized() throws(CapnProtoError) -> [UInt8] {
     if let failure { throw failure }
-    var bytes = streamHeader.encoded
-    bytes.reserveCapacity(bytes.count + byteCount)
-    for index in 0..<segmentCount { unsafe bytes.append(contentsOf: segment(at: index)) }
-    return bytes
+    let headerByteCount = StreamHeader.byteCount(segmentCount: segmentCount)
+    return unsafe [UInt8](unsafeUninitializedCapacity: headerByteCount + byteCount) { buffer, count in
+      // Sound: the header and the segments fill the buffer exactly.
+      let memory = UnsafeMutableRawBufferPointer(buffer)
+      unsafe StreamHeader.encode(segmentCount: segmentCount, into: memory) { unsafe segment(at: $0).count / 8 }
+      count = headerByteCount
+      for index in 0..<segmentCount {
+        let segment = unsafe segment(at: index)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: segment)
+        count += segment.count
+      }
+    }
   }
 
   /// Writes the message in stream framing: `sink` is called with the header, and then with each segment.

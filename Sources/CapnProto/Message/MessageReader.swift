@@ -118,6 +118,16 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
   init(
     owning memory: UnsafeMutableRawBufferPointer, header: StreamHeader, limits: ReadLimits
   ) throws(CapnProtoError) {
+    if header.segmentWordCounts.count == 1 {
+      do {
+        segments = unsafe try MessageSegments(sole: UnsafeRawBufferPointer(memory), limits: limits)
+      } catch {
+        unsafe memory.deallocate()
+        throw error
+      }
+      unsafe self.memory = memory
+      return
+    }
     var parts: [UnsafeRawBufferPointer] = unsafe []
     var offset = 0
     for words in header.segmentWordCounts {

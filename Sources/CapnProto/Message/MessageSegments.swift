@@ -13,13 +13,29 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
   /// - Throws: `noSegments`, `tooManySegments`, `messageTooLarge`, or `misalignedSegment`.
   @unsafe
   public init(_ segments: [UnsafeRawBufferPointer], limits: ReadLimits) throws(CapnProtoError) {
-    guard unsafe !segments.isEmpty else { throw CapnProtoError(.noSegments) }
-    let count = unsafe segments.count
+    table = unsafe try segments.withUnsafeBufferPointer { (segments) throws(CapnProtoError) in
+      unsafe try Self.makeTable(segments, limits)
+    }
+  }
+
+  /// As ``init(_:limits:)``, for one segment.
+  @unsafe
+  init(sole segment: UnsafeRawBufferPointer, limits: ReadLimits) throws(CapnProtoError) {
+    table = unsafe try withUnsafePointer(to: segment) { (segment) throws(CapnProtoError) in
+      unsafe try Self.makeTable(UnsafeBufferPointer(start: segment, count: 1), limits)
+    }
+  }
+
+  private static func makeTable(
+    _ segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ limits: ReadLimits
+  ) throws(CapnProtoError) -> SegmentTable {
+    guard !segments.isEmpty else { throw CapnProtoError(.noSegments) }
+    let count = segments.count
     guard count <= limits.segmentCount else {
       throw CapnProtoError(.tooManySegments(count: count, limit: limits.segmentCount))
     }
     var words = 0
-    for index in unsafe segments.indices {
+    for index in segments.indices {
       let segment = unsafe segments[index]
       let address = UInt(bitPattern: segment.baseAddress)
       guard address & 7 == 0, segment.count & 7 == 0 else {
@@ -30,7 +46,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
         throw CapnProtoError(.messageTooLarge(words: words, limitWords: limits.totalWords))
       }
     }
-    table = unsafe SegmentTable.allocate(
+    return unsafe SegmentTable.allocate(
       segments: segments, traversalLimit: max(0, limits.traversalWords), nestingLimit: max(0, limits.nesting))
   }
 

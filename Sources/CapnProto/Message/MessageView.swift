@@ -53,8 +53,39 @@ public struct MessageView<Root: StructSchema>: ~Copyable, ~Escapable {
     }
   }
 
+  /// Calls `body` with the root struct of the one message that `bytes` hold in stream framing. Where the bytes are those of
+  /// an array's span, the compiler does not let a view be kept in a variable; this needs none.
+  ///
+  /// - Parameters:
+  ///   - root: The schema of the root struct.
+  ///   - bytes: The message, at an address divisible by 8.
+  ///   - limits: What the message may hold and reading it may cost.
+  ///   - body: What is to be done with the message.
+  /// - Throws: As ``init(_:stream:limits:)``, and what is wrong with the root pointer, or what `body` throws.
+  @inlinable
+  public static func read<Result>(
+    _ root: Root.Type = Root.self, stream bytes: RawSpan, limits: ReadLimits = .stream,
+    _ body: (Root.Reader) throws -> Result
+  ) throws -> Result {
+    var rest = bytes
+    let segments = try Self.segments(&rest, limits)
+    guard rest.byteCount == 0 else { throw CapnProtoError(.trailingBytes(count: rest.byteCount)) }
+    return try body(segments.root(as: root))
+  }
+
   @_lifetime(bytes: copy bytes)
-  private static func segments(_ bytes: inout RawSpan, _ limits: ReadLimits) throws(CapnProtoError) -> MessageSegments {
+  @usableFromInline static func segments(_ bytes: inout RawSpan, _ limits: ReadLimits) throws(CapnProtoError)
+    -> MessageSegments
+  {
+    if let words = try StreamHeader.soleSegmentWordCount(decoding: bytes, limits: limits) {
+      let (needed, available) = (words * 8, bytes.byteCount - 8)
+      guard available >= needed else { throw CapnProtoError(.truncated(needed: needed, available: available)) }
+      let body = bytes.extracting(8..<8 + needed)
+      bytes = bytes.extracting(droppingFirst: 8 + needed)
+      return unsafe try body.withUnsafeBytes { (body) throws(CapnProtoError) in
+        unsafe try MessageSegments(sole: body, limits: limits)
+      }
+    }
     let header = try StreamHeader(decoding: bytes, limits: limits)
     let needed = header.totalWords * 8
     let available = bytes.byteCount - header.byteCount

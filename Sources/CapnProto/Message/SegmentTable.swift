@@ -6,10 +6,12 @@ struct SegmentTable {
   /// Records for `segments`, each made of whole aligned words that stay valid as long as the table is used.
   ///
   /// - Parameter segments: At least one.
-  static func allocate(segments: [UnsafeRawBufferPointer], traversalLimit: Int, nestingLimit: Int) -> SegmentTable {
+  static func allocate(
+    segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, traversalLimit: Int, nestingLimit: Int
+  ) -> SegmentTable {
     // Sound: every record is initialised before anybody sees the table. All are aligned to 8 and share one allocation:
     // the message's record, the segments' records, and the table.
-    let count = unsafe segments.count
+    let count = segments.count
     let recordsOffset = MemoryLayout<MessageRecord>.stride
     let tableOffset = recordsOffset + count * MemoryLayout<SegmentRecord>.stride
     let block = UnsafeMutableRawPointer.allocate(
@@ -18,7 +20,7 @@ struct SegmentTable {
     let records = unsafe (block + recordsOffset).bindMemory(to: SegmentRecord.self, capacity: count)
     let table = unsafe (block + tableOffset).bindMemory(
       to: UnsafeMutablePointer<SegmentRecord>.self, capacity: count)
-    for index in unsafe segments.indices {
+    for index in segments.indices {
       let segment = unsafe segments[index]
       let start = unsafe UnsafeMutableRawPointer(mutating: segment.baseAddress ?? UnsafeRawPointer(records))
       let words = min(segment.count / 8, WirePointer.maximumSegmentWords + 1)

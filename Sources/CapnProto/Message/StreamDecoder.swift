@@ -81,11 +81,11 @@ public struct StreamDecoder<Root: StructSchema>: ~Copyable, @unchecked Sendable 
   private mutating func takeHeader(_ input: inout RawSpan) throws(CapnProtoError) -> Bool {
     if unsafe message != nil { return true }
     while true {
-      var room = header
-      headerFilled += unsafe room.withUnsafeMutableBytes {
-        unsafe take(&input, into: UnsafeMutableRawBufferPointer(rebasing: $0[headerFilled...]))
+      let (encoding, filled) = (encoding, headerFilled)
+      headerFilled += unsafe header.withUnsafeMutableBytes {
+        unsafe Self.take(
+          &input, into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]), encoding, &unpacking)
       }
-      header = room
       guard headerFilled == header.count else { return false }
       let byteCount = unsafe try StreamHeader.byteCount(ofHeaderBeginningWith: header.span.bytes, limits: limits) ?? 8
       if byteCount == header.count { break }
@@ -95,7 +95,7 @@ public struct StreamDecoder<Root: StructSchema>: ~Copyable, @unchecked Sendable 
     unsafe message = (
       decoded, UnsafeMutableRawBufferPointer.allocate(byteCount: decoded.totalWords * 8, alignment: 8), 0
     )
-    header = [UInt8](repeating: 0, count: 8)
+    header.removeSubrange(8...)
     headerFilled = 0
     return true
   }
@@ -105,7 +105,7 @@ public struct StreamDecoder<Root: StructSchema>: ~Copyable, @unchecked Sendable 
   private mutating func takeBody(_ input: inout RawSpan) throws(CapnProtoError) -> MessageReader<Root>? {
     guard var current = unsafe message else { return nil }
     let room = unsafe UnsafeMutableRawBufferPointer(rebasing: current.memory[current.filled...])
-    unsafe current.filled += take(&input, into: room)
+    unsafe current.filled += Self.take(&input, into: room, encoding, &unpacking)
     guard unsafe current.filled == current.memory.count else {
       unsafe message = current
       return nil
@@ -117,7 +117,10 @@ public struct StreamDecoder<Root: StructSchema>: ~Copyable, @unchecked Sendable 
 
   /// Moves bytes from the stream to `room` until either ends; returns how many are in `room`.
   @_lifetime(input: copy input)
-  private mutating func take(_ input: inout RawSpan, into room: UnsafeMutableRawBufferPointer) -> Int {
+  private static func take(
+    _ input: inout RawSpan, into room: UnsafeMutableRawBufferPointer, _ encoding: StreamEncoding,
+    _ unpacking: inout PackedDecoder
+  ) -> Int {
     var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
     let consumed: Int
     switch encoding {

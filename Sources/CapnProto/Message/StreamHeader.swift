@@ -25,16 +25,40 @@ public struct StreamHeader: Sendable, Hashable {
 
   /// The header's bytes.
   public var encoded: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(byteCount)
-    Self.append(UInt32(truncatingIfNeeded: segmentWordCounts.count - 1), to: &bytes)
-    for count in segmentWordCounts { Self.append(UInt32(truncatingIfNeeded: count), to: &bytes) }
-    if bytes.count % 8 != 0 { Self.append(0, to: &bytes) }
-    return bytes
+    unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+      unsafe encode(into: UnsafeMutableRawBufferPointer(buffer))
+      count = byteCount
+    }
   }
 
-  private static func append(_ value: UInt32, to bytes: inout [UInt8]) {
-    for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+  @unsafe private func encode(into memory: UnsafeMutableRawBufferPointer) {
+    unsafe Self.encode(segmentCount: segmentWordCounts.count, into: memory) { segmentWordCounts[$0] }
+  }
+
+  /// Writes the bytes of a header to the start of `memory`, which has room for them.
+  @unsafe static func encode(
+    segmentCount: Int, into memory: UnsafeMutableRawBufferPointer, wordCount: (_ index: Int) -> Int
+  ) {
+    func store(_ value: Int, at index: Int) {
+      unsafe memory.storeBytes(
+        of: UInt32(truncatingIfNeeded: value).littleEndian, toByteOffset: index * 4, as: UInt32.self)
+    }
+    store(segmentCount - 1, at: 0)
+    for index in 0..<segmentCount { store(wordCount(index), at: index + 1) }
+    if segmentCount % 2 == 0 { store(0, at: segmentCount + 1) }
+  }
+
+  /// What follows the header at the start of `bytes`, if that is one of one segment: its size in words. Without an array.
+  ///
+  /// - Throws: `truncated`, `tooManySegments`, or `messageTooLarge`.
+  static func soleSegmentWordCount(decoding bytes: RawSpan, limits: ReadLimits) throws(CapnProtoError) -> Int? {
+    guard bytes.byteCount >= 8 else { throw CapnProtoError(.truncated(needed: 8, available: bytes.byteCount)) }
+    guard try segmentCount(bytes, limits) == 1 else { return nil }
+    let words = Int(load(bytes, at: 4))
+    guard words <= limits.totalWords else {
+      throw CapnProtoError(.messageTooLarge(words: words, limitWords: limits.totalWords))
+    }
+    return words
   }
 
   /// The size of the header that begins with `prefix`, in bytes; nil if `prefix` has less than 4 bytes.

@@ -6,7 +6,14 @@ extension MessageBuilder {
     if let failure { throw failure }
     var encoder = PackedEncoder()
     var bytes: [UInt8] = []
-    try unsafe encoder.encode(streamHeader.encoded.span.bytes, endingRunIn: &bytes)
+    // Packed, most messages are smaller than this.
+    bytes.reserveCapacity(16 + byteCount)
+    let headerByteCount = StreamHeader.byteCount(segmentCount: segmentCount)
+    try unsafe withUnsafeTemporaryAllocation(byteCount: headerByteCount, alignment: 8) {
+      (header: UnsafeMutableRawBufferPointer) throws(CapnProtoError) in
+      unsafe StreamHeader.encode(segmentCount: segmentCount, into: header) { unsafe segment(at: $0).count / 8 }
+      try unsafe encoder.encode(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(header)), endingRunIn: &bytes)
+    }
     for index in 0..<segmentCount {
       try encoder.encode(unsafe RawSpan(_unsafeBytes: segment(at: index)), endingRunIn: &bytes)
     }

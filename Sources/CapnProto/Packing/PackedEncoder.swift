@@ -94,6 +94,20 @@ public struct PackedEncoder: Sendable {
           produced &+= 1
           offset &+= 8
           guard tag == 0 || tag == 255 else { continue }
+          if tag == 0 {
+            // A run of zeros that ends within the chunk needs no book-keeping. It takes one byte more.
+            var count = 0
+            while offset < end, count < 255, unsafe words.loadUnaligned(fromByteOffset: offset, as: UInt64.self) == 0 {
+              offset &+= 8
+              count &+= 1
+            }
+            if offset < end {
+              unsafe buffer[produced] = UInt8(truncatingIfNeeded: count)
+              produced &+= 1
+              continue
+            }
+            offset &-= count &* 8
+          }
           // The run goes straight to the output, behind what was packed before it.
           unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<produced]))
           produced = 0

@@ -13,8 +13,10 @@ public struct EncodedValue: @unchecked Sendable {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count &* 8, alignment: 8)
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
     unsafe words.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
-    let segments = unsafe SegmentTable.allocate(
-      segments: unsafe [UnsafeRawBufferPointer(memory)], traversalLimit: .max, nestingLimit: Int(Int32.max))
+    let segments = unsafe withUnsafePointer(to: UnsafeRawBufferPointer(memory)) { memory in
+      unsafe SegmentTable.allocate(
+        segments: UnsafeBufferPointer(start: memory, count: 1), traversalLimit: .max, nestingLimit: Int(Int32.max))
+    }
     root = segments.rootPointer
   }
 }
