@@ -4,12 +4,18 @@ import Sluice
 /// Asks for files on a channel of a session, and reads the responses where the server built them.
 struct ZeroCopyClient: Exchange {
   let mode = Mode.zeroCopy
-  let transport = "socket"
+  /// The session's link.
+  let transport: String
 
   /// How long a response may take, however busy the machine is.
   private static let timeout = Duration.seconds(30)
 
   let channel: Channel<Cache>
+
+  init(channel: Channel<Cache>, of session: Session) {
+    self.channel = channel
+    transport = session.linkKind.description
+  }
 
   func roundTrip(_ verifier: ResponseVerifier, inFull: Bool) async throws -> Duration {
     do {

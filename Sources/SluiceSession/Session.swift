@@ -25,6 +25,8 @@ public final class Session: Sendable {
 
   /// Names the session: the client's process id and a random number.
   public var name: String { core.parts.name }
+  /// What carries the session's channels: a ring, unless one of the two ends chose a socket.
+  public var linkKind: TransportKind { core.parts.carrier.link.kind }
   /// Which end this is.
   public var role: SessionRole { core.parts.role }
   /// The other end's app, as it names itself.

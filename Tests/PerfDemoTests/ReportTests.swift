@@ -15,7 +15,8 @@ import Testing
   private static func row(_ mode: Mode, _ byteCount: Int, p50: UInt64) -> ReportRow {
     let payload = ByteSize(byteCount: byteCount)
     return ReportRow(
-      fileName: "\(payload.fileNamePart).bin", mode: mode, transport: "socket", payload: payload,
+      fileName: "\(payload.fileNamePart).bin", mode: mode, transport: mode == .classic ? "socket" : "ring",
+      payload: payload,
       latency: LatencySummary(iterations: 1000, p50: p50, p99: p50 * 2, minimum: p50 / 2, maximum: p50 * 3),
       verifiedResponses: 11)
   }
@@ -27,7 +28,7 @@ import Testing
     let cells = largest.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }
     #expect(
       cells == [
-        "1GB.bin", "1 GB", "zero-copy", "socket", "1000", "100 us", "200 us", "50 us", "300 us", "11", "4800 x",
+        "1GB.bin", "1 GB", "zero-copy", "ring", "1000", "100 us", "200 us", "50 us", "300 us", "11", "4800 x",
       ])
     #expect(lines.contains("Zero-copy, 1 GB against 100 kB: 1.02 x."))
   }

@@ -19,7 +19,7 @@ import Testing
       #expect(report.rows.map(\.payloadBytes) == [100_000, 100_000, 1_000_000, 1_000_000])
       for row in report.rows {
         #expect(row.verified)
-        #expect(row.transport == "socket")
+        #expect(row.transport == (row.mode == .classic ? "socket" : "ring"))
         #expect(row.iterations >= IterationPlan.rounds)
         #expect(0 < row.minNanoseconds && row.minNanoseconds <= row.p50Nanoseconds)
         #expect(row.p50Nanoseconds <= row.p99Nanoseconds && row.p99Nanoseconds <= row.maxNanoseconds)

@@ -113,6 +113,9 @@ package final class Link: Drainer, Sendable {
     self.parkingPatience = parkingPatience
   }
 
+  /// What carries the frames.
+  package var kind: TransportKind { transport.kind }
+
   // MARK: Lanes
 
   /// Opens a lane, whose frames `receiver` takes.
