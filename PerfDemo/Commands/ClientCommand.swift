@@ -50,7 +50,8 @@ struct ClientCommand: AsyncParsableCommand {
     let largest = files.map(\.size.byteCount).max() ?? 0
     let classic = try ClassicClient(connectingTo: classicPath, maxResponseByteCount: largest + 1 << 20)
     let progress = Progress()
-    let measurement = Measurement(exchanges: [classic, ZeroCopyClient(channel: channel, of: session)], progress: progress)
+    let measurement = Measurement(
+      exchanges: [classic, ZeroCopyClient(channel: channel, of: session)], progress: progress)
     var rows: [ReportRow] = []
     for file in files {
       progress.step("measuring \(file.name) (\(file.size))")
