@@ -21,6 +21,8 @@ let package = Package(
   targets: [
     // The bare baselines, in C: what the machine can do without a library.
     .target(name: "CBench"),
+    // Counts allocations, in the program that links it.
+    .target(name: "CAllocations"),
     .target(
       name: "BenchSchema", dependencies: [.product(name: "CapnProto", package: "sluice")],
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
@@ -31,7 +33,8 @@ let package = Package(
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")],
       plugins: [.plugin(name: "CapnProtoPlugin", package: "sluice")]),
     .executableTarget(
-      name: "capnproto-bench", dependencies: ["LoadSchema", .product(name: "CapnProto", package: "sluice")],
+      name: "capnproto-bench",
+      dependencies: ["LoadSchema", "CAllocations", .product(name: "CapnProto", package: "sluice")],
       swiftSettings: settings),
     .executableTarget(
       name: "sluice-bench",

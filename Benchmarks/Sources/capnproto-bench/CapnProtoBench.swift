@@ -1,3 +1,4 @@
+import CAllocations
 import CapnProto
 import Glibc
 
@@ -82,6 +83,22 @@ enum CapnProtoBench {
       }
     }
     if json { print("[\n" + lines.joined(separator: ",\n") + "\n]") }
+    for (load, name) in ["cars", "hits", "eval"].enumerated() {
+      let count = try allocationCount(load)
+      guard count == 0 else { fatalError("\(name): \(count) allocations when a message is read a thousand times more") }
+    }
+    if !json { print("Allocations while fields are read: none.") }
+  }
+
+  /// How often memory is allocated when a message is read a thousand times more.
+  private static func allocationCount(_ load: Int) throws -> Int {
+    let counts = try [10, 1010].map { count in
+      let before = bench_allocation_count()
+      _ = try swift(load, .reading, 1, count)
+      return Int(bench_allocation_count() - before)
+    }
+    guard counts[0] > 0 else { fatalError("allocations are not counted") }
+    return counts[1] - counts[0]
   }
 
   private static func swift(_ load: Int, _ mode: Mode, _ seed: UInt32, _ count: Int) throws -> UInt64 {
