@@ -216,12 +216,7 @@ extension Link {
   private func receive(atMost limit: Int, _ take: (RawSpan, [Handle]) -> Bool) throws(TransportError) -> ReceiveOutcome
   {
     if let ring { return try ring.receiveAll(limit: limit, arming: false) { take($0, []) }.outcome }
-    var goesOn = true
-    for _ in 0..<limit where goesOn {
-      let outcome = try transport.tryReceive { goesOn = take($0, $1) }
-      if outcome != .received { return outcome }
-    }
-    return .received
+    return try transport.receiveAll(limit: limit, take).outcome
   }
 
   /// Nil to go on.

@@ -217,7 +217,8 @@ package final class Link: Drainer, Sendable {
     if transport.hasUnsentBytes { watchForRoom() }
   }
 
-  /// Asks the reactor to say when the transport takes more. Level-triggered, so no wake-up is lost.
+  /// Asks the reactor to say when the transport takes more. It also says so when that is the case already, so no wake-up is
+  /// lost.
   private func watchForRoom() {
     state.withLock { state in
       guard !state.hasEnded, !state.isMute, state.writing == nil else { return }
