@@ -118,24 +118,9 @@ public struct MessageReader<Root: StructSchema>: ~Copyable, @unchecked Sendable 
   init(
     owning memory: UnsafeMutableRawBufferPointer, header: StreamHeader, limits: ReadLimits
   ) throws(CapnProtoError) {
-    if header.segmentWordCounts.count == 1 {
-      do {
-        segments = unsafe try MessageSegments(sole: UnsafeRawBufferPointer(memory), limits: limits)
-      } catch {
-        unsafe memory.deallocate()
-        throw error
-      }
-      unsafe self.memory = memory
-      return
-    }
-    var parts: [UnsafeRawBufferPointer] = unsafe []
-    var offset = 0
-    for words in header.segmentWordCounts {
-      unsafe parts.append(UnsafeRawBufferPointer(rebasing: memory[offset..<offset + words * 8]))
-      offset += words * 8
-    }
     do {
-      segments = unsafe try MessageSegments(parts, limits: limits)
+      segments = unsafe try MessageSegments(
+        in: UnsafeRawBufferPointer(memory), wordCounts: header.segmentWordCounts, limits: limits)
     } catch {
       unsafe memory.deallocate()
       throw error

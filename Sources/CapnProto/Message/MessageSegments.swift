@@ -18,6 +18,25 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// As ``init(_:limits:)``, for segments of `wordCounts` that stand one after another in `body`, which is at least as long.
+  @unsafe
+  init(
+    in body: UnsafeRawBufferPointer, wordCounts: [Int], limits: ReadLimits
+  ) throws(CapnProtoError) {
+    guard wordCounts.count != 1 else {
+      // Most messages: without an array.
+      unsafe try self.init(sole: UnsafeRawBufferPointer(rebasing: body[..<(wordCounts[0] * 8)]), limits: limits)
+      return
+    }
+    var parts: [UnsafeRawBufferPointer] = unsafe []
+    var offset = 0
+    for words in wordCounts {
+      unsafe parts.append(UnsafeRawBufferPointer(rebasing: body[offset..<offset + words * 8]))
+      offset += words * 8
+    }
+    unsafe try self.init(parts, limits: limits)
+  }
+
   /// As ``init(_:limits:)``, for one segment.
   @unsafe
   init(sole segment: UnsafeRawBufferPointer, limits: ReadLimits) throws(CapnProtoError) {

@@ -77,30 +77,18 @@ public struct MessageView<Root: StructSchema>: ~Copyable, ~Escapable {
   @usableFromInline static func segments(_ bytes: inout RawSpan, _ limits: ReadLimits) throws(CapnProtoError)
     -> MessageSegments
   {
-    if let words = try StreamHeader.soleSegmentWordCount(decoding: bytes, limits: limits) {
-      let (needed, available) = (words * 8, bytes.byteCount - 8)
-      guard available >= needed else { throw CapnProtoError(.truncated(needed: needed, available: available)) }
-      let body = bytes.extracting(8..<8 + needed)
-      bytes = bytes.extracting(droppingFirst: 8 + needed)
-      return unsafe try body.withUnsafeBytes { (body) throws(CapnProtoError) in
-        unsafe try MessageSegments(sole: body, limits: limits)
-      }
-    }
-    let header = try StreamHeader(decoding: bytes, limits: limits)
-    let needed = header.totalWords * 8
-    let available = bytes.byteCount - header.byteCount
+    // Most messages have one segment: read without an array.
+    let sole = try StreamHeader.soleSegmentWordCount(decoding: bytes, limits: limits)
+    let header = sole == nil ? try StreamHeader(decoding: bytes, limits: limits) : nil
+    let (headerByteCount, words) = (header?.byteCount ?? 8, sole ?? header?.totalWords ?? 0)
+    let (needed, available) = (words * 8, bytes.byteCount - headerByteCount)
     guard available >= needed else { throw CapnProtoError(.truncated(needed: needed, available: available)) }
-    let body = bytes.extracting(droppingFirst: header.byteCount)
+    let body = bytes.extracting(headerByteCount..<headerByteCount + needed)
     let segments = unsafe try body.withUnsafeBytes { (body) throws(CapnProtoError) in
-      var parts: [UnsafeRawBufferPointer] = unsafe []
-      var offset = 0
-      for words in header.segmentWordCounts {
-        unsafe parts.append(UnsafeRawBufferPointer(rebasing: body[offset..<offset + words * 8]))
-        offset += words * 8
-      }
-      return unsafe try MessageSegments(parts, limits: limits)
+      guard let header else { return unsafe try MessageSegments(sole: body, limits: limits) }
+      return unsafe try MessageSegments(in: body, wordCounts: header.segmentWordCounts, limits: limits)
     }
-    bytes = body.extracting(droppingFirst: needed)
+    bytes = bytes.extracting(droppingFirst: headerByteCount + needed)
     return segments
   }
 
