@@ -36,46 +36,13 @@ public struct EmbeddedSchema: Sendable {
   }
 
   private static func words(packed text: StaticString) -> [UInt64] {
-    // Sound: the literal lives as long as the program, and the array as long as its span.
-    let packed = text.withUTF8Buffer { unsafe Base64.decode($0) }
+    guard let packed = Base64.decode(text.description) else { return [] }
     // Nodes are as large as the schema compiler makes them: the limit only names what a packed byte can grow to.
     guard let bytes = try? unsafe PackedDecoder.decode(packed.span.bytes, wordLimit: packed.count * 256) else {
       return []
     }
     return stride(from: 0, to: bytes.count & ~7, by: 8).map { start in
       (0..<8).reduce(0) { word, index in word | UInt64(bytes[start + index]) << UInt64(8 * index) }
-    }
-  }
-}
-
-/// RFC 4648 base 64, decoding only.
-private enum Base64 {
-  /// The bytes that `text` encodes, up to its padding or to the first character that is none of the alphabet.
-  static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.count / 4 * 3)
-    var bits: UInt32 = 0
-    var bitCount = 0
-    for index in text.indices {
-      guard let value = value(of: unsafe text[index]) else { break }
-      bits = bits << 6 | value
-      bitCount += 6
-      if bitCount >= 8 {
-        bitCount -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
-      }
-    }
-    return bytes
-  }
-
-  private static func value(of character: UInt8) -> UInt32? {
-    switch character {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    default: nil
     }
   }
 }

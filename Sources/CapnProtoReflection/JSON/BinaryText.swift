@@ -18,39 +18,6 @@ enum BinaryText {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// The bytes of base 64, with padding or without; nil if it is not valid.
-  static func bytes(base64 text: String) -> [UInt8]? {
-    var digits = Array(text.utf8)
-    if digits.count % 4 == 0 {
-      for _ in 0..<2 where digits.last == UInt8(ascii: "=") { digits.removeLast() }
-    }
-    guard digits.count % 4 != 1 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 4 * 3 + 2)
-    var (bits, bitCount): (UInt32, UInt32) = (0, 0)
-    for digit in digits {
-      guard let value = value(ofBase64: digit) else { return nil }
-      bits = bits << 6 | value
-      bitCount += 6
-      if bitCount >= 8 {
-        bitCount -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> bitCount))
-      }
-    }
-    return bytes
-  }
-
-  private static func value(ofBase64 digit: UInt8) -> UInt32? {
-    switch digit {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(digit - UInt8(ascii: "A"))
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(digit - UInt8(ascii: "a")) + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0")) + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    default: nil
-    }
-  }
-
   /// Two lower-case digits for each byte.
   static func hex(_ bytes: [UInt8]) -> String {
     String(decoding: bytes.flatMap { [hexDigits[Int($0 >> 4)], hexDigits[Int($0 & 15)]] }, as: UTF8.self)

@@ -104,7 +104,7 @@ struct JSONDecoding {
       try fill(structure.initList(field, count: elements.count, at: value.offset), from: elements)
     case (.data, .string(let text)) where plan.fields[index].encoding != .numbers:
       let isHex = plan.fields[index].encoding == .hex
-      guard let bytes = isHex ? BinaryText.bytes(hex: text) : BinaryText.bytes(base64: text) else {
+      guard let bytes = isHex ? BinaryText.bytes(hex: text) : Base64.decode(text) else {
         throw ParseFailure(.expected(isHex ? "pairs of hexadecimal digits" : "base 64"), at: value.offset)
       }
       try structure.set(field, to: .data(bytes), at: value.offset)
