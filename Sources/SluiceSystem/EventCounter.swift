@@ -17,24 +17,6 @@ public final class EventCounter: Sendable {
     self.handle = handle
   }
 
-  /// Uses what another process says is a counter. Asks `/proc` whether it is: one `readlinkat(2)`.
-  ///
-  /// - Throws: `EINVAL` when it is something else, on which a write might do anything.
-  public init(checking handle: Handle) throws(SystemError) {
-    let path = "/proc/self/fd/\(handle.descriptor.rawValue)"
-    // Longer than the name that counts: what does not fit is something else. Sound: the call writes at most its count.
-    let target = try unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer throws(SystemError) in
-      let count = try systemCall("readlinkat", path) {
-        unsafe path.withCString { unsafe sluice_readlinkat(AT_FDCWD, $0, buffer.baseAddress, buffer.count) }
-      }
-      return unsafe String(decoding: UnsafeRawBufferPointer(buffer).prefix(count), as: UTF8.self)
-    }
-    guard target == "anon_inode:[eventfd]" else {
-      throw SystemError(operation: "eventfd", errno: .invalidArgument, detail: "a peer's handle is \(target)")
-    }
-    self.handle = handle
-  }
-
   /// Readable while there were signals since the last `reset`.
   public var descriptor: FileDescriptor { handle.descriptor }
 
