@@ -213,6 +213,7 @@ public final class Reactor: TaskExecutor, Sendable {
 
   // MARK: The loop
 
+  /// Runs until it is stopped: what the thread does, and, without one, who shuts the reactor down.
   private func run() {
     threadIdentifier.store(WorkerThread.currentIdentifier, ordering: .relaxed)
     repeat {
@@ -328,7 +329,7 @@ public final class Reactor: TaskExecutor, Sendable {
     _ = pollAll()
     handleDescriptors(deadline: .now)
     runWork()
-    _ = unsafe awake.removeAll { $0.settle() }
+    unsafe awake.removeAll { $0.settle() }
     let isIdle = unsafe awake.isEmpty && local.isEmpty
     // Said before looking, as in `poll`.
     isAsleep.store(true, ordering: .sequentiallyConsistent)
@@ -337,16 +338,6 @@ public final class Reactor: TaskExecutor, Sendable {
     }
     timer.set(next)
     if !isIdle || !isQuiet { kick.signal() }
-    threadIdentifier.store(0, ordering: .relaxed)
-  }
-
-  /// Runs a reactor without a thread to its end.
-  private func driveToEnd() {
-    threadIdentifier.store(WorkerThread.currentIdentifier, ordering: .relaxed)
-    repeat {
-      runWork()
-      handleDescriptors(deadline: .now)
-    } while !stopIfAsked()
     threadIdentifier.store(0, ordering: .relaxed)
   }
 
@@ -361,7 +352,7 @@ public final class Reactor: TaskExecutor, Sendable {
     if self === Reactor.shared { return }
     shared.withLock { $0.isStopping = true }
     wake()
-    if timer != nil, !shared.withLock({ $0.hasStopped }), !isCurrentThread { return driveToEnd() }
+    if timer != nil, !shared.withLock({ $0.hasStopped }), !isCurrentThread { return run() }
     guard let worker = thread.withLock({ $0.take() }) else { return }
     if isCurrentThread { worker.detach() } else { worker.join() }
   }
