@@ -15,7 +15,7 @@ struct BenchRow: Codable, Sendable {
   init(_ placement: Placement, _ technique: Technique, _ histogram: Histogram<UInt32>) {
     self.placement = placement
     self.technique = technique
-    baseline = technique.works(in: placement) && technique.baseline.works(in: placement) ? technique.baseline : .futex
+    baseline = technique.baseline.works(in: placement) ? technique.baseline : .futex
     iterations = histogram.totalCount
     p50Nanoseconds = histogram.valueAtPercentile(50)
     p99Nanoseconds = histogram.valueAtPercentile(99)
