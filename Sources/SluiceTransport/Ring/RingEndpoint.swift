@@ -69,7 +69,7 @@ extension RingTransport {
   /// - Parameters:
   ///   - name: The segment's, for people.
   ///   - capacity: Of the ring that this side sends through. Pages get memory when they are first used.
-  ///   - maxBlobSize: How many bytes a blob may have, at most half the capacity, less 8.
+  ///   - maxBlobSize: How many bytes a blob may have, at most half the capacity, less 72.
   public static func prepare(
     name: String, capacity: Int = RingTransport.defaultCapacity,
     maxBlobSize: Int = SocketTransport.defaultMaxBlobSize

@@ -15,10 +15,15 @@ import Synchronization
 /// | 392 | 8 | `roomEvent` | generation of the writable descriptor's arming |
 /// | 512 | 4 | `frameWake` | futex: changes when this side wakes the peer's waiters for frames |
 /// | 640 | 4 | `roomWake` | futex: changes when this side wakes the peer's waiters for room |
-/// | 4,096 | capacity | frames | each: its length (8 bytes), its bytes, padding to a multiple of 8 |
+/// | 4,096 | capacity | frames | each: a header (8 bytes), its bytes, padding to a multiple of 64 |
+///
+/// A frame is published by its header: its length plus 1. A header of 0 says that nothing follows. Who publishes a frame has
+/// written its bytes before, and a 0 behind them. So a consumer looks for frames where they will stand, and a small one comes
+/// with the cache line that says that it is there. The producer cursor costs nobody a cache miss: it is stored before each
+/// publication, and looked at once in an eighth of the ring (``ConsumerCursor/giveBack(published:)``).
 ///
 /// Words that change for different reasons are 128 bytes apart: a cache line, and the one that processors prefetch with it.
-/// The frames are mapped twice in a row, so that none wraps. Cursors count bytes from 0, are multiples of 8, and never
+/// The frames are mapped twice in a row, so that none wraps. Cursors count bytes from 0, are multiples of 64, and never
 /// wrap in practice; all arithmetic on them is modular nevertheless.
 package enum RingLayout {
   /// A word of the control page, by its offset.
@@ -37,17 +42,26 @@ package enum RingLayout {
 
   /// Where the frames begin. A page is larger on some machines.
   package static let framesOffset = max(4096, Segment.pageByteCount)
-  /// The size of the length in front of each frame.
+  /// The size of the header in front of each frame.
   package static let headerByteCount = 8
+  /// What frames are padded to: a cache line, so that no two of them share one.
+  package static let lineByteCount = 64
   /// Capacities that a ring can have: powers of two of these.
   package static let capacities = max(4096, Segment.pageByteCount)...(1 << 30)
 
   /// How many bytes of the ring a blob of up to 1 GiB takes.
-  package static func frameByteCount(_ blobByteCount: Int) -> Int { headerByteCount + (blobByteCount + 7) & ~7 }
+  @inline(__always)
+  package static func frameByteCount(_ blobByteCount: Int) -> Int {
+    (headerByteCount + blobByteCount + lineByteCount - 1) & ~(lineByteCount - 1)
+  }
+  /// The header of a frame.
+  @inline(__always)
+  package static func header(_ blobByteCount: Int) -> UInt64 { UInt64(blobByteCount) &+ 1 }
   /// The size of a side's segment.
   package static func segmentByteCount(capacity: Int) -> Int { framesOffset + capacity }
-  /// The largest blob of a ring: two of them fit, so that a ring that was read to its end always has room for one.
-  package static func maxBlobSize(capacity: Int) -> Int { capacity / 2 - headerByteCount }
+  /// The largest blob of a ring: with a line behind it it takes half of the ring, so that a ring that was read to its end
+  /// always has room for one.
+  package static func maxBlobSize(capacity: Int) -> Int { capacity / 2 - lineByteCount - headerByteCount }
   /// Whether a ring can have this capacity.
   package static func isValid(capacity: Int) -> Bool {
     capacities.contains(capacity) && capacity & (capacity - 1) == 0
@@ -82,16 +96,38 @@ package enum RingLayout {
     _ = try? unsafe Futex.wake(UnsafeRawPointer(base + word.rawValue).assumingMemoryBound(to: UInt32.self))
   }
 
-  /// Writes a frame at a cursor. There must be room for it.
+  /// Writes the bytes of a frame, but not its header. There must be room for it.
   @inline(__always)
   func write(_ blob: RawSpan, at offset: Int) {
     let frame = unsafe base + RingLayout.framesOffset + offset
-    unsafe frame.storeBytes(of: UInt64(blob.byteCount), as: UInt64.self)
     // Sound: a frame is smaller than the capacity, and so much is mapped behind each offset below it.
     unsafe blob.withUnsafeBytes { bytes in
       guard let source = bytes.baseAddress else { return }
       unsafe (frame + RingLayout.headerByteCount).copyMemory(from: source, byteCount: bytes.count)
     }
+  }
+
+  /// Stores a cursor that others look at after they have seen something stored later in the order of ``store(_:_:)``.
+  @inline(__always)
+  func storeEarly(_ word: RingLayout.Word, _ value: UInt64) {
+    unsafe (base + word.rawValue).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .store(value, ordering: .releasing)
+  }
+
+  /// Writes the header of a frame that nobody can see yet, as one before it has none.
+  @inline(__always)
+  func writeHeader(_ header: UInt64, at offset: Int) {
+    // Sound: offsets are multiples of 64 below the capacity.
+    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .store(header, ordering: .relaxed)
+  }
+
+  /// Publishes a frame, and those behind it.
+  @inline(__always)
+  func publish(_ header: UInt64, at offset: Int) {
+    // Sound: as above.
+    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .store(header, ordering: .sequentiallyConsistent)
   }
 }
 
@@ -133,12 +169,20 @@ package enum RingLayout {
     _ = try? unsafe Futex.wake((base + word.rawValue).assumingMemoryBound(to: UInt32.self))
   }
 
-  /// The length in front of the frame at an offset, loaded once.
+  /// The header of the frame at an offset, loaded once; 0 while there is none.
   @inline(__always)
   func frameHeader(at offset: Int) -> UInt64 {
-    // Sound: offsets are multiples of 8 below the capacity.
+    // Sound: offsets are multiples of 64 below the capacity.
     unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
-      .load(ordering: .relaxed)
+      .load(ordering: .sequentiallyConsistent)
+  }
+
+  /// As ``frameHeader(at:)``, for who looks again and again: has the frame's second cache line brought along, so that the
+  /// two of a frame that is there then come at once.
+  @inline(__always)
+  func awaitedFrameHeader(at offset: Int) -> UInt64 {
+    unsafe Processors.prefetch(base + RingLayout.framesOffset + offset + RingLayout.lineByteCount)
+    return frameHeader(at: offset)
   }
 
   /// Copies the bytes of the frame at an offset to private memory, which must have room for them.

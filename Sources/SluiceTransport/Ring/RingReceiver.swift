@@ -25,7 +25,10 @@ final class RingReceiver: Sendable {
   /// The peer's, to unblock when there is room again.
   private let peerBell: RemoteDoorbell
   private let maxBlobSize: Int
+  private let capacity: Int
   private let waiting: RingWaiting
+  /// How much was consumed, for who waits without the lock: it looks where a frame would stand.
+  private let consumed = Atomic<UInt64>(0)
   private let state: Mutex<State>
 
   private struct State: ~Copyable {
@@ -55,12 +58,13 @@ final class RingReceiver: Sendable {
     self.bell = bell
     self.peerBell = peerBell
     self.maxBlobSize = maxBlobSize
+    self.capacity = capacity
     waiting = RingWaiting(own, peer, .frames, spinner)
     state = Mutex(
       State(cursor: ConsumerCursor(capacity: capacity), buffer: try GuardedBuffer(byteCount: maxBlobSize)))
   }
 
-  /// Hands up to `limit` frames to `body`, at most those that are published when it begins, until `body` says false.
+  /// Hands up to `limit` frames to `body`, and at most about as many as the ring holds, until `body` says false.
   func drain(limit: Int, arming: Bool, _ body: (RawSpan) -> Bool) throws(TransportError) -> RingDrain {
     var wakes: RingWakes = []
     // Taken out of the lock, with or without an error: nothing that was consumed may go unsaid.
@@ -69,12 +73,19 @@ final class RingReceiver: Sendable {
       if waiting.isClosed { throw .closed }
       if let failure = state.failure { throw failure }
       do throws(RingViolation) {
-        guard try look(&state, arming: arming) else { return noFrame(&state) }
+        if state.hasEnded { return noFrame(&state) }
+        var header = peer.frameHeader(at: state.cursor.offset)
+        if header == 0 {
+          guard try lookAgain(&state, arming: arming && state.isPolled) else { return noFrame(&state) }
+          header = peer.frameHeader(at: state.cursor.offset)
+        }
+        let first = state.cursor.consumed
         var count = 0
-        while count < limit && !state.cursor.isEmpty {
-          let goOn = try deliver(&state, &wakes, body)
+        while header != 0 && count < limit && state.cursor.consumed &- first < state.cursor.capacity {
+          let goOn = try deliver(header, &state, &wakes, body)
           count += 1
           if !goOn { break }
+          header = peer.frameHeader(at: state.cursor.offset)
         }
         return RingDrain(count: count, outcome: .received)
       } catch {
@@ -95,15 +106,6 @@ final class RingReceiver: Sendable {
   }
 
   /// Whether there is a frame. If not, the descriptor is made to show the next one, when anybody looks at it.
-  @inline(__always)
-  private func look(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
-    if !state.cursor.isEmpty { return true }
-    if state.hasEnded { return false }
-    try state.cursor.note(peer.load(.sent))
-    if !state.cursor.isEmpty { return true }
-    return try lookAgain(&state, arming: arming && state.isPolled)
-  }
-
   private func lookAgain(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
     if arming {
       bell.reset()
@@ -114,8 +116,7 @@ final class RingReceiver: Sendable {
     }
     // In this order: what was published before the end is seen after it.
     let hasEnded = peer.load(.sendingEnded) != 0
-    try state.cursor.note(peer.load(.sent))
-    if !state.cursor.isEmpty {
+    if isFrameThere(state) {
       if arming { bell.ring() }
       return true
     }
@@ -127,17 +128,21 @@ final class RingReceiver: Sendable {
   }
 
   @inline(__always)
+  private func isFrameThere(_ state: borrowing State) -> Bool { peer.frameHeader(at: state.cursor.offset) != 0 }
+
+  @inline(__always)
   private func deliver(
-    _ state: inout State, _ wakes: inout RingWakes, _ body: (RawSpan) -> Bool
+    _ header: UInt64, _ state: inout State, _ wakes: inout RingWakes, _ body: (RawSpan) -> Bool
   ) throws(RingViolation) -> Bool {
     let offset = state.cursor.offset
-    let byteCount = try state.cursor.blobByteCount(peer.frameHeader(at: offset), limit: maxBlobSize)
+    let byteCount = try state.cursor.blobByteCount(header, limit: maxBlobSize)
     let buffer = unsafe state.buffer.bytes
     if let target = buffer.baseAddress { unsafe peer.copyFrame(at: offset, byteCount, to: target) }
     state.largest = max(state.largest, byteCount)
     state.cursor.consume(RingLayout.frameByteCount(byteCount))
-    if let returned = state.cursor.giveBack() {
-      own.store(.received, returned)
+    consumed.store(state.cursor.consumed, ordering: .relaxed)
+    if state.cursor.isDue {
+      own.store(.received, try state.cursor.giveBack(published: peer.load(.sent)))
       wakes.formUnion(state.served.wakes(sleep: peer.load(.roomSleep), event: peer.load(.roomEvent)))
     }
     // Sound: the buffer has room for the largest blob, is ours, and is not written while the body sees it.
@@ -157,7 +162,7 @@ final class RingReceiver: Sendable {
     state.withLock { state in
       guard !state.isPolled else { return }
       state.isPolled = true
-      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return bell.ring() }
+      guard state.failure == nil, !state.hasEnded, !isFrameThere(state) else { return bell.ring() }
       // What goes wrong here goes wrong again at the next try, which says so.
       do throws(RingViolation) { _ = try lookAgain(&state, arming: true) } catch { bell.ring() }
     }
@@ -168,24 +173,22 @@ final class RingReceiver: Sendable {
   /// edge-triggered, and looks only when it was rung.
   func arm() -> Bool {
     state.withLock { state in
-      guard state.failure == nil, !state.hasEnded, state.cursor.isEmpty else { return false }
+      guard state.failure == nil, !state.hasEnded, !isFrameThere(state) else { return false }
       state.arming += 1
       if state.arming % RingReceiver.ringsBetweenResets == 0 { bell.reset() }
       own.store(.frameEvent, state.arming)
       // Looked at after the store, as with `RingWaiting`.
-      return peer.load(.sent) == state.cursor.published && peer.load(.sendingEnded) == 0 && !waiting.isClosed
+      return !isFrameThere(state) && peer.load(.sendingEnded) == 0 && !waiting.isClosed
     }
   }
 
   /// Asks the peer not to ring any more. It may have begun to.
   func disarm() { own.store(.frameEvent, 0) }
 
-  /// Whether a drain may find something. Two loads.
+  /// Whether a drain may find something. Some loads.
   var mayHaveFrames: Bool {
-    state.withLock { state in
-      !state.cursor.isEmpty || peer.load(.sent) != state.cursor.published || peer.load(.sendingEnded) != 0
-        || waiting.isClosed
-    }
+    let offset = cursorOffset(consumed.load(ordering: .relaxed))
+    return peer.awaitedFrameHeader(at: offset) != 0 || peer.load(.sendingEnded) != 0 || waiting.isClosed
   }
 
   /// Wakes who blocks in `wait`, so that it looks at what interrupts it.
@@ -196,11 +199,18 @@ final class RingReceiver: Sendable {
     deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }
   ) throws(TransportError) -> Bool {
     let seen = state.withLock { state in
-      state.failure == nil && !state.hasEnded && state.cursor.isEmpty ? state.cursor.consumed : nil
+      state.failure == nil && !state.hasEnded && !isFrameThere(state) ? state.cursor.consumed : nil
     }
     guard let seen else { return true }
-    return try waiting.wait(while: seen, deadline: deadline, unless: isInterrupted)
+    let offset = cursorOffset(seen)
+    // Where others have consumed meanwhile, the place says nothing any more.
+    return try waiting.wait(deadline: deadline, unless: isInterrupted) {
+      peer.awaitedFrameHeader(at: offset) != 0 || consumed.load(ordering: .relaxed) != seen
+    }
   }
+
+  @inline(__always)
+  private func cursorOffset(_ consumed: UInt64) -> Int { Int(consumed & UInt64(capacity - 1)) }
 
   /// Not under the lock: whoever holds it may be the one who closes.
   func close() {

@@ -45,19 +45,51 @@ final class RingSender: Sendable {
     }
     let frameByteCount = RingLayout.frameByteCount(blob.byteCount)
     let wakes = try state.withLock { (state) throws(TransportError) -> RingWakes? in
-      try check(&state)
-      if state.isFinished { throw .sendingFinished }
-      try confirm(&state)
+      try mayWrite(&state)
       if state.cursor.room < frameByteCount {
         guard try findRoom(frameByteCount, &state) else { return nil }
       }
-      own.write(blob, at: state.cursor.offset)
-      own.store(.sent, state.cursor.publish(frameByteCount))
-      return state.served.wakes(sleep: peer.load(.frameSleep), event: peer.load(.frameEvent))
+      let offset = state.cursor.offset
+      own.write(blob, at: offset)
+      return publish(frameByteCount, RingLayout.header(blob.byteCount), at: offset, &state)
     }
     guard let wakes else { return .wouldBlock }
     if !wakes.isEmpty { wake(wakes) }
     return .sent
+  }
+
+  /// Publishes the frames that `body` adds to a batch at once; how many.
+  func trySend(batch body: (inout RingBatch) throws(TransportError) -> Void) throws(TransportError) -> Int {
+    var wakes: RingWakes = []
+    defer { if !wakes.isEmpty { wake(wakes) } }
+    return try state.withLock { (state) throws(TransportError) -> Int in
+      try mayWrite(&state)
+      var batch = RingBatch(own, state.cursor, maxBlobSize: maxBlobSize)
+      defer {
+        if batch.byteCount > 0 {
+          wakes = publish(batch.byteCount, batch.firstHeader, at: state.cursor.offset, &state)
+        }
+      }
+      try body(&batch)
+      if let lacked = batch.lacked { _ = try findRoom(lacked + batch.byteCount, &state) }
+      return batch.count
+    }
+  }
+
+  @inline(__always)
+  private func mayWrite(_ state: inout State) throws(TransportError) {
+    try check(&state)
+    if state.isFinished { throw .sendingFinished }
+    try confirm(&state)
+  }
+
+  /// Makes frames visible that were written, but for the header of the first one. Whom to wake.
+  @inline(__always)
+  private func publish(_ byteCount: Int, _ header: UInt64, at offset: Int, _ state: inout State) -> RingWakes {
+    own.storeEarly(.sent, state.cursor.publish(byteCount))
+    own.writeHeader(0, at: state.cursor.offset)
+    own.publish(header, at: offset)
+    return state.served.wakes(sleep: peer.load(.frameSleep), event: peer.load(.frameEvent))
   }
 
   @inline(__always)
@@ -124,7 +156,7 @@ final class RingSender: Sendable {
       return state.cursor.room < needed ? state.cursor.confirmed : nil
     }
     guard let seen else { return true }
-    return try waiting.wait(while: seen, deadline: deadline)
+    return try waiting.wait(deadline: deadline) { peer.load(.received) != seen }
   }
 
   func flush() throws(TransportError) {

@@ -3,8 +3,8 @@ import Synchronization
 
 /// How threads of this side wait for the peer's progress in one direction: frames to receive, or room to send.
 ///
-/// **No wake-up is lost.** Who waits (1) announces it in its own page, then (2) looks at the peer's cursor again, and sleeps
-/// only if nothing has changed. Who makes progress (3) publishes its cursor, then (4) looks at the announcement. All four
+/// **No wake-up is lost.** Who waits (1) announces it in its own page, then (2) looks for progress again, and sleeps
+/// only if nothing has changed. Who makes progress (3) publishes it, then (4) looks at the announcement. All four
 /// are sequentially consistent, so in their single order either 3 comes before 2, and the waiter sees the progress, or 1
 /// comes before 4, and the other side sees the announcement (Dekker's argument).
 ///
@@ -15,15 +15,14 @@ import Synchronization
 /// before it announced, and the kernel compares it again: a wake-up that comes before the sleep prevents the sleep. While
 /// the wake word stays the same, the announced generation is not served, and holds for later waits.
 struct RingWaiting: ~Copyable, Sendable {
-  /// The words of one direction: the first three are the peer's, the last one is ours.
+  /// The words of one direction: the first two are the peer's, the last one is ours.
   struct Words: Sendable {
-    let cursor: RingLayout.Word
     let ended: RingLayout.Word
     let wake: RingLayout.Word
     let sleep: RingLayout.Word
 
-    static let frames = Words(cursor: .sent, ended: .sendingEnded, wake: .frameWake, sleep: .frameSleep)
-    static let room = Words(cursor: .received, ended: .receivingEnded, wake: .roomWake, sleep: .roomSleep)
+    static let frames = Words(ended: .sendingEnded, wake: .frameWake, sleep: .frameSleep)
+    static let room = Words(ended: .receivingEnded, wake: .roomWake, sleep: .roomSleep)
   }
 
   struct Announced {
@@ -51,20 +50,21 @@ struct RingWaiting: ~Copyable, Sendable {
     @inline(__always) get { closed.load(ordering: .sequentiallyConsistent) }
   }
 
-  /// Waits until the peer's cursor is not `seen`, either side has ended, or the wait is interrupted; false when the deadline
-  /// passed first.
+  /// Waits until `hasProgressed` says that the peer has made progress, either side has ended, or the wait is interrupted;
+  /// false when the deadline passed first.
+  @inline(__always)
   func wait(
-    while seen: UInt64, deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }
+    deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }, until hasProgressed: () -> Bool
   ) throws(TransportError) -> Bool {
-    func isChanged(_ seen: UInt64) -> Bool { self.isChanged(seen) || isInterrupted() }
-    if spinner.spin(until: { isChanged(seen) }) {
+    func isChanged() -> Bool { hasProgressed() || hasEnded || isInterrupted() }
+    if spinner.spin(until: isChanged) {
       spinner.hit()
       return true
     }
     spinner.missed()
     while true {
       let wakeValue = announce()
-      if isChanged(seen) { return true }
+      if isChanged() { return true }
       let outcome: Futex.Outcome
       do {
         sleeperCount.add(1, ordering: .sequentiallyConsistent)
@@ -75,15 +75,13 @@ struct RingWaiting: ~Copyable, Sendable {
       } catch {
         throw .failed(error)
       }
-      if isChanged(seen) { return true }
+      if isChanged() { return true }
       if outcome == .timedOut { return false }
     }
   }
 
   @inline(__always)
-  private func isChanged(_ seen: UInt64) -> Bool {
-    peer.load(words.cursor) != seen || peer.load(words.ended) != 0 || isClosed
-  }
+  private var hasEnded: Bool { peer.load(words.ended) != 0 || isClosed }
 
   /// Says that somebody is about to sleep on the peer's wake word; the value it must still have then.
   private func announce() -> UInt32 {

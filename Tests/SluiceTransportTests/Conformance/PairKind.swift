@@ -96,6 +96,6 @@ struct PeerError: Error, CustomStringConvertible {
 /// The least capacity for blobs of that size.
 func ringCapacity(for maxBlobSize: Int) -> Int {
   var capacity = 4096
-  while capacity / 2 < maxBlobSize + 8 { capacity *= 2 }
+  while RingLayout.maxBlobSize(capacity: capacity) < maxBlobSize { capacity *= 2 }
   return capacity
 }

@@ -34,26 +34,40 @@ private struct Forger {
   @Test("turns forged cursors and lengths into errors that repeat")
   func violations() throws {
     var forger = try Forger()
-    forger.write(.sent, 4)
-    var error = TransportError.protocolViolation(.producerCursor(found: 4, consumed: 0, capacity: 4096))
+    forger.writeHeader(1002, at: 0)
+    var error = TransportError.protocolViolation(.frameLength(found: 1001, limit: 1000))
     for _ in 0..<2 { #expect(throws: error) { try forger.victim.tryReceive { _, _ in } } }
     #expect(try Poll.isReady(forger.victim.readDescriptor, .readable))
     #expect(error.endsConnection)
 
     forger = try Forger()
-    forger.write(.sent, 4104)
-    #expect(throws: TransportError.self) { try forger.victim.tryReceive { _, _ in } }
+    forger.writeHeader(.max, at: 0)
+    error = .protocolViolation(.frameLength(found: .max - 1, limit: 1000))
+    #expect(throws: error) { try forger.victim.tryReceive { _, _ in } }
 
+    // Half a ring's worth of published bytes too many, noticed with the first eighth.
     forger = try Forger()
-    forger.writeHeader(1001, at: 0)
-    forger.write(.sent, 2048)
-    error = .protocolViolation(.frameLength(found: 1001, published: 2048, limit: 1000))
+    forger.writeHeader(RingLayout.header(500), at: 0)
+    forger.write(.sent, 512 + 4096 + 64)
+    error = .protocolViolation(.producerCursor(found: 4672, consumed: 512, capacity: 4096))
     for _ in 0..<2 { #expect(throws: error) { try forger.victim.tryReceive { _, _ in } } }
 
     forger = try Forger()
-    forger.write(.received, 8)
-    error = .protocolViolation(.consumerCursor(found: 8, confirmed: 0, sent: 0))
+    forger.write(.received, 64)
+    error = .protocolViolation(.consumerCursor(found: 64, confirmed: 0, sent: 0))
     for _ in 0..<2 { #expect(throws: error) { try forger.victim.trySend([1]) } }
+  }
+
+  @Test("is not fed for ever by frames that stand in a circle")
+  func circle() throws {
+    let forger = try Forger()
+    for offset in stride(from: 0, to: Forger.capacity, by: 64) { forger.writeHeader(RingLayout.header(8), at: offset) }
+    forger.write(.sent, 4096)
+    var count = 0
+    #expect(throws: TransportError.protocolViolation(.producerCursor(found: 4096, consumed: 4608, capacity: 4096))) {
+      while true { count += try forger.victim.receiveAll { _ in true }.count }
+    }
+    #expect(count == 64)
   }
 
   @Test("survives any words at all: frames or a typed error, in bounded time")
@@ -70,13 +84,15 @@ private struct Forger {
         switch Int.random(in: 0...9, using: &random) {
         case 0...4:
           let byteCount = Int.random(in: 0...600, using: &random)
-          forger.writeHeader(UInt64(byteCount), at: Int(sent % UInt64(Forger.capacity)))
+          let offset = Int(sent % UInt64(Forger.capacity))
           sent += UInt64(RingLayout.frameByteCount(byteCount))
           forger.write(.sent, sent)
+          forger.writeHeader(0, at: Int(sent % UInt64(Forger.capacity)))
+          forger.writeHeader(RingLayout.header(byteCount), at: offset)
         case 5:
-          received += 8 * .random(in: 0...20, using: &random)
+          received += 64 * .random(in: 0...20, using: &random)
           forger.write(.received, received)
-        case 6: forger.writeHeader(random.hostileWord(near: 1000), at: 8 * .random(in: 0..<512, using: &random))
+        case 6: forger.writeHeader(random.hostileWord(near: 1000), at: 64 * .random(in: 0..<64, using: &random))
         default:
           let word = RingLayout.Word.allCases.randomElement(using: &random) ?? .sent
           forger.write(word, random.hostileWord(near: word == .sent ? sent : received))
@@ -115,8 +131,8 @@ private struct Forger {
     for capacity in [0, -1, .min, .max, 2048, 8191, 12288, 1 << 31] {
       #expect(throws: RingSetupError.invalidCapacity(capacity)) { try complete(capacity, 1, handles) }
     }
-    for size in [0, -1, .min, .max, 4089] {
-      #expect(throws: RingSetupError.invalidMaxBlobSize(size, limit: 4088)) { try complete(8192, size, handles) }
+    for size in [0, -1, .min, .max, 4025] {
+      #expect(throws: RingSetupError.invalidMaxBlobSize(size, limit: 4024)) { try complete(8192, size, handles) }
     }
     #expect(throws: RingSetupError.wrongHandleCount(1, expected: 2)) {
       try complete(8192, 1000, Array(handles.prefix(1)))
