@@ -22,10 +22,10 @@ public enum Processors {
   }
 
   /// Asks the processor for a cache line that will be read soon. Any address will do.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func prefetch(_ address: UnsafeRawPointer) { unsafe sluice_prefetch(address) }
 
   /// Tells the processor that this thread spins, so that it saves power and leaves room to its sibling.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func spinHint() { sluice_spin_hint() }
 }

@@ -16,7 +16,8 @@ extension Transport {
     while try trySend(blob, handles: handles) == .wouldBlock {
       guard try waitToSend(byteCount: blob.byteCount, deadline: deadline) else { throw .timedOut }
     }
-    while try !flush() {
+    while hasUnsentBytes {
+      if try flush() { return }
       guard try waitToSend(byteCount: blob.byteCount, deadline: deadline) else { return }
     }
   }

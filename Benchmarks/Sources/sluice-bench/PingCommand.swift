@@ -100,7 +100,8 @@ private struct Pings {
     let encodedCount = (0..<4).map { UInt8(truncatingIfNeeded: count >> ($0 * 8)) }
     try stream.descriptor.writeAll([technique.code] + encodedCount)
     switch technique {
-    case .oneWay, .oneWayBatched: return try BlobExchange.oneWayPing(wires.ringBusy, count)
+    case .oneWay, .oneWayBatched:
+      return try BlobExchange.oneWayPing(wires.ringBusy, count, batched: technique == .oneWayBatched)
     default: break
     }
     if let transport = wires.transport(for: technique) { return try BlobExchange.ping(transport, count) }

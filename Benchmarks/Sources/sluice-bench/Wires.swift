@@ -104,17 +104,37 @@ enum BlobExchange {
   static let burst = 1000
 
   /// The time per blob of bursts, until the other side has said that it has seen them.
-  static func oneWayPing(_ ring: RingTransport, _ count: Int) throws -> [UInt64] {
+  static func oneWayPing(_ ring: RingTransport, _ count: Int, batched: Bool) throws -> [UInt64] {
     let blob = [UInt8](repeating: 1, count: Wires.blobByteCount)
     var times: [UInt64] = []
     for _ in 0..<count / burst + 1 {
       let start = bench_now()
-      for _ in 0..<burst { try ring.send(blob.span.bytes) }
+      if batched {
+        try sendBatches(of: blob, over: ring)
+      } else {
+        for _ in 0..<burst { try ring.send(blob.span.bytes) }
+      }
       _ = try ring.receive { $0.byteCount }
       times.append((bench_now() - start) / UInt64(burst))
     }
     return times
   }
+
+  /// A burst, in batches.
+  private static func sendBatches(of blob: [UInt8], over ring: RingTransport) throws {
+    var sent = 0
+    while sent < burst {
+      let count = min(batch, burst - sent)
+      let added = try ring.trySend { (batch) throws(TransportError) in
+        for _ in 0..<count where try batch.append(blob.span.bytes) == .wouldBlock { return }
+      }
+      sent += added
+      if added < count { _ = try ring.waitToSend(byteCount: blob.count, deadline: nil) }
+    }
+  }
+
+  /// Blobs that become visible at once.
+  private static let batch = 50
 
   static func oneWayPong(_ ring: RingTransport, _ count: Int, batched: Bool) throws {
     let blob = [UInt8](repeating: 2, count: Wires.blobByteCount)

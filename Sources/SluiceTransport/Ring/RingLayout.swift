@@ -75,10 +75,12 @@ package enum RingLayout {
 @safe struct OwnRingMemory: Sendable {
   let segment: Segment
   private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private nonisolated(unsafe) let frames: UnsafeMutableRawPointer
 
   init(_ segment: Segment) {
     self.segment = segment
     unsafe base = segment.baseAddress
+    unsafe frames = base + RingLayout.framesOffset
   }
 
   @inline(__always)
@@ -99,7 +101,7 @@ package enum RingLayout {
   /// Writes the bytes of a frame, but not its header. There must be room for it.
   @inline(__always)
   func write(_ blob: RawSpan, at offset: Int) {
-    let frame = unsafe base + RingLayout.framesOffset + offset
+    let frame = unsafe frames + offset
     // Sound: a frame is smaller than the capacity, and so much is mapped behind each offset below it.
     unsafe blob.withUnsafeBytes { bytes in
       guard let source = bytes.baseAddress else { return }
@@ -118,7 +120,7 @@ package enum RingLayout {
   @inline(__always)
   func writeHeader(_ header: UInt64, at offset: Int) {
     // Sound: offsets are multiples of 64 below the capacity.
-    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+    unsafe (frames + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
       .store(header, ordering: .relaxed)
   }
 
@@ -126,7 +128,7 @@ package enum RingLayout {
   @inline(__always)
   func publish(_ header: UInt64, at offset: Int) {
     // Sound: as above.
-    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+    unsafe (frames + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
       .store(header, ordering: .sequentiallyConsistent)
   }
 }
@@ -137,10 +139,12 @@ package enum RingLayout {
 @safe struct PeerRingMemory: Sendable {
   let segment: BorrowedSegment
   private nonisolated(unsafe) let base: UnsafeRawPointer
+  private nonisolated(unsafe) let frames: UnsafeRawPointer
 
   init(_ segment: BorrowedSegment) {
     self.segment = segment
     unsafe base = segment.baseAddress
+    unsafe frames = base + RingLayout.framesOffset
   }
 
   @inline(__always)
@@ -173,7 +177,7 @@ package enum RingLayout {
   @inline(__always)
   func frameHeader(at offset: Int) -> UInt64 {
     // Sound: offsets are multiples of 64 below the capacity.
-    unsafe (base + RingLayout.framesOffset + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+    unsafe (frames + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
       .load(ordering: .sequentiallyConsistent)
   }
 
@@ -181,7 +185,7 @@ package enum RingLayout {
   /// two of a frame that is there then come at once.
   @inline(__always)
   func awaitedFrameHeader(at offset: Int) -> UInt64 {
-    unsafe Processors.prefetch(base + RingLayout.framesOffset + offset + RingLayout.lineByteCount)
+    unsafe Processors.prefetch(frames + offset + RingLayout.lineByteCount)
     return frameHeader(at: offset)
   }
 
@@ -190,6 +194,6 @@ package enum RingLayout {
   @unsafe func copyFrame(at offset: Int, _ byteCount: Int, to target: UnsafeMutableRawPointer) {
     // Sound: the length was checked to be below the capacity, and so much is mapped behind each offset below it.
     unsafe target.copyMemory(
-      from: base + RingLayout.framesOffset + offset + RingLayout.headerByteCount, byteCount: byteCount)
+      from: frames + offset + RingLayout.headerByteCount, byteCount: byteCount)
   }
 }
