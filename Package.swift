@@ -58,6 +58,9 @@ let package = Package(
     .target(
       name: "SluiceMemory", dependencies: ["SluiceSystem", "CJemalloc", system], swiftSettings: library + lifetimes),
     .target(
+      name: "SluiceContainers", dependencies: ["SluiceSystem", "CapnProto", system],
+      swiftSettings: library + lifetimes + [.enableExperimentalFeature("SuppressedAssociatedTypes")]),
+    .target(
       name: "SluiceSchemas", dependencies: ["CapnProto"], path: "Schemas/Sluice", swiftSettings: base + lifetimes,
       plugins: ["CapnProtoPlugin"]),
     .target(
@@ -73,7 +76,10 @@ let package = Package(
       swiftSettings: library + lifetimes),
     .target(
       name: "Sluice",
-      dependencies: ["SluiceSession", "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSystem", "CapnProto"],
+      dependencies: [
+        "SluiceSession", "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceMemory", "SluiceSystem",
+        "CapnProto",
+      ],
       swiftSettings: library),
 
     // perf_demo: what zero-copy is worth.
@@ -106,6 +112,10 @@ let package = Package(
       name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
       swiftSettings: base),
     .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
+    .testTarget(
+      name: "SluiceContainersTests",
+      dependencies: ["Sluice", "SluiceContainers", "CapnProto", "SluiceSystem", subprocess, system],
+      swiftSettings: base + lifetimes),
     .testTarget(
       name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
     .testTarget(

@@ -47,6 +47,9 @@ struct Layer: Sendable {
       foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(
       "SluiceMemory", in: "Sources/SluiceMemory", own: ["SluiceSystem", "CJemalloc"], foreign: ["SystemPackage"]),
+    Layer(
+      "SluiceContainers", in: "Sources/SluiceContainers", own: ["SluiceSystem", "CapnProto"], foreign: ["SystemPackage"]
+    ),
     Layer("SluiceSchemas", in: "Schemas/Sluice", own: ["CapnProto"]),
     Layer(
       "SluiceChannel", in: "Sources/SluiceChannel",
@@ -61,7 +64,10 @@ struct Layer: Sendable {
       foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(
       "Sluice", in: "Sources/Sluice",
-      own: ["SluiceSession", "SluiceChannel", "SluiceTransport", "SluiceMemory", "SluiceSystem", "CapnProto"]),
+      own: [
+        "SluiceSession", "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceMemory", "SluiceSystem",
+        "CapnProto",
+      ]),
     Layer("PerfDemoSchema", in: "Schemas/PerfDemo", own: ["CapnProto"]),
     // perf_demo uses Foundation for directories, JSON and signals; of this package it sees what an application sees.
     Layer(
