@@ -7,30 +7,57 @@ import SystemPackage
 /// Its owner may change the bytes at any time: load what you check once, and copy what you keep. It cannot truncate
 /// them, though: a segment is refused unless it is sealed, so that no access within ``byteCount`` can fault.
 ///
+/// A *named* segment, which is taken only on demand, has no seals: its owner is trusted not to truncate it.
+///
 /// The mapping stays until the last reference goes, even if the owner dies. The descriptor is not kept. A forked child
 /// does not inherit the mapping.
 ///
 /// Threads: immutable, safe from any thread.
-public final class BorrowedSegment: Sendable {
+@safe public final class BorrowedSegment: Sendable {
   /// What its owner calls it; for people.
   public let name: String
   /// The size, which cannot change any more.
   public let byteCount: Int
   /// The kind of kernel object.
   public let backing: SegmentBacking
+  /// Which object it is: the same at both ends.
+  public let identity: SegmentIdentity
   /// The object's inode number: the same at both ends.
-  public let inode: UInt64
-  private let mapping: SegmentMapping
+  public var inode: UInt64 { identity.inode }
+  /// The first byte. Valid as long as the segment lives.
+  @unsafe public nonisolated(unsafe) let baseAddress: UnsafeRawPointer
+  private let mapping: SharedMapping
 
-  /// Maps what a peer has sent, once it has proved to be a sealed memfd of the announced size.
+  /// A mapping that several objects of this class may stand for.
+  private final class SharedMapping: Sendable {
+    let mapping: SegmentMapping
+    init(_ mapping: consuming SegmentMapping) { self.mapping = mapping }
+  }
+
+  /// Maps what a peer has sent, once it has proved to be what is demanded, and of the announced size.
   ///
-  /// Throws ``SegmentError/notSealable(name:)``, ``SegmentError/unsealed(name:found:required:)`` and
-  /// ``SegmentError/wrongByteCount(name:found:announced:)`` when it is not, and ``SegmentError/system(name:_:)`` when
-  /// the kernel refuses the mapping. Four system calls.
-  public convenience init(_ handle: Handle, name: String, byteCount: Int) throws(SegmentError) {
-    try self.init(checking: handle, name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
-      try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: 1, writable: false)
+  /// Throws ``SegmentError/notSealable(name:)``, ``SegmentError/unsealed(name:found:required:)``,
+  /// ``SegmentError/notSharedMemory(name:)``, ``SegmentError/wrongOwner(name:found:expected:)``,
+  /// ``SegmentError/wrongMode(name:found:expected:)`` and ``SegmentError/wrongByteCount(name:found:announced:)`` when
+  /// it is not, and ``SegmentError/system(name:_:)`` when the kernel refuses the mapping. Four system calls.
+  public convenience init(
+    _ handle: Handle, name: String, byteCount: Int, demanding demand: SegmentDemand = .sealed,
+    options: SegmentOptions = []
+  ) throws(SegmentError) {
+    try self.init(checking: handle, name: name, byteCount: byteCount, demand: demand) {
+      (descriptor) throws(SystemError) in
+      try SegmentMapping.make(descriptor, byteCount: byteCount, alignment: 1, writable: false, options: options)
     }
+  }
+
+  /// The same memory under the same mapping, for another list of segments: each tells by its own object what is in use.
+  public init(sharing other: BorrowedSegment) {
+    name = other.name
+    byteCount = other.byteCount
+    backing = other.backing
+    identity = other.identity
+    mapping = other.mapping
+    unsafe baseAddress = unsafe other.baseAddress
   }
 
   /// Maps what a peer has sent as above, the bytes from `offset` on a second time directly behind its end. Both numbers
@@ -39,17 +66,53 @@ public final class BorrowedSegment: Sendable {
     _ handle: Handle, name: String, byteCount: Int, mirroredFrom offset: Int
   ) throws(SegmentError) {
     guard Segment.canMirror(byteCount, from: offset) else { throw .invalidByteCount(name: name, byteCount) }
-    try self.init(checking: handle, name: name, byteCount: byteCount) { (descriptor) throws(SystemError) in
+    try self.init(checking: handle, name: name, byteCount: byteCount, demand: .sealed) {
+      (descriptor) throws(SystemError) in
       try SegmentMapping.makeMirrored(descriptor, byteCount: byteCount, from: offset, writable: false)
     }
   }
 
   private init(
-    checking handle: Handle, name: String, byteCount: Int,
+    checking handle: Handle, name: String, byteCount: Int, demand: SegmentDemand,
     map: (FileDescriptor) throws(SystemError) -> SegmentMapping
   ) throws(SegmentError) {
     guard byteCount > 0 else { throw .invalidByteCount(name: name, byteCount) }
     let descriptor = handle.descriptor
+    if demand == .sealed { try Self.checkSeals(of: descriptor, name: name) }
+    // Looked at after the seals, since only then can the size not change any more.
+    let status: SegmentStatus
+    do { status = try SegmentStatus(of: descriptor) } catch { throw .system(name: name, error) }
+    switch demand {
+    case .sealed:
+      guard status.isRegularFile else { throw .notSealable(name: name) }
+      backing = .sealedMemory
+    case .named(let owner, let access):
+      // Files that live in memory answer for seals, all others don't.
+      guard status.isRegularFile, sluice_get_seals(descriptor.rawValue) >= 0 else {
+        throw .notSharedMemory(name: name)
+      }
+      guard status.owner == owner else { throw .wrongOwner(name: name, found: status.owner, expected: owner) }
+      guard status.permissions == access.rawValue else {
+        throw .wrongMode(name: name, found: status.permissions, expected: access)
+      }
+      backing = .named(access)
+    }
+    guard status.byteCount == byteCount else {
+      throw .wrongByteCount(name: name, found: status.byteCount, announced: byteCount)
+    }
+    do {
+      mapping = SharedMapping(try map(descriptor))
+    } catch {
+      throw .system(name: name, error)
+    }
+    // Sound: this object keeps the mapping.
+    unsafe baseAddress = UnsafeRawPointer(mapping.mapping.base)
+    identity = status.identity
+    self.name = name
+    self.byteCount = byteCount
+  }
+
+  private static func checkSeals(of descriptor: FileDescriptor, name: String) throws(SegmentError) {
     let result = sluice_get_seals(descriptor.rawValue)
     if result == -EINVAL { throw .notSealable(name: name) }
     guard result >= 0 else {
@@ -59,24 +122,5 @@ public final class BorrowedSegment: Sendable {
     guard seals.isSuperset(of: .required) else {
       throw .unsealed(name: name, found: seals, required: .required)
     }
-    // Looked at after the seals, since only then can the size not change any more.
-    let identity: SegmentIdentity
-    do { identity = try SegmentIdentity(of: descriptor) } catch { throw .system(name: name, error) }
-    guard identity.isRegularFile else { throw .notSealable(name: name) }
-    guard identity.byteCount == byteCount else {
-      throw .wrongByteCount(name: name, found: identity.byteCount, announced: byteCount)
-    }
-    do {
-      mapping = try map(descriptor)
-    } catch {
-      throw .system(name: name, error)
-    }
-    inode = identity.inode
-    self.name = name
-    self.byteCount = byteCount
-    backing = .sealedMemory
   }
-
-  /// The first byte. Valid as long as the segment lives.
-  @unsafe public var baseAddress: UnsafeRawPointer { unsafe UnsafeRawPointer(mapping.base) }
 }

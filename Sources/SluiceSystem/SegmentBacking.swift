@@ -2,11 +2,22 @@
 public enum SegmentBacking: Hashable, Sendable, CustomStringConvertible {
   /// A memfd: it has no path, cannot be left over, and is sealed so that only its owner can write it, at any uid.
   case sealedMemory
+  /// A POSIX segment with a path under `/dev/shm`, and who may open it. It cannot be sealed: whoever may write to it, can.
+  case named(SegmentAccess)
+
+  /// Who may open it by its path; nil for one without.
+  public var access: SegmentAccess? {
+    switch self {
+    case .sealedMemory: nil
+    case .named(let access): access
+    }
+  }
 
   /// For people.
   public var description: String {
     switch self {
     case .sealedMemory: "sealed memfd"
+    case .named(let access): "named, mode \(access)"
     }
   }
 }

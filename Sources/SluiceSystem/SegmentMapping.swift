@@ -13,13 +13,21 @@ import SystemPackage
 
   /// Maps the first `byteCount` bytes at a multiple of `alignment`, a power of two.
   static func make(
-    _ descriptor: FileDescriptor, byteCount: Int, alignment: Int, writable: Bool
+    _ descriptor: FileDescriptor, byteCount: Int, alignment: Int, writable: Bool, options: SegmentOptions = []
   ) throws(SystemError) -> SegmentMapping {
     let protection = writable ? SLUICE_PROT_READ | SLUICE_PROT_WRITE : SLUICE_PROT_READ
     let base = try unsafe map(descriptor, byteCount: byteCount, alignment: alignment, protection: protection)
     // Owned from here on, so that the mapping goes if the advice fails.
     let mapping = unsafe SegmentMapping(base: base, byteCount: byteCount, mappedByteCount: byteCount)
     try mapping.keepFromChildren()
+    if options.contains(.hugePages) { try mapping.advise(SLUICE_MADV_HUGEPAGE, "MADV_HUGEPAGE") }
+    if options.contains(.prefault) {
+      if writable {
+        try mapping.advise(SLUICE_MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE")
+      } else {
+        try mapping.advise(SLUICE_MADV_POPULATE_READ, "MADV_POPULATE_READ")
+      }
+    }
     return mapping
   }
 
@@ -56,7 +64,12 @@ import SystemPackage
 
   /// A child that inherited the mapping would keep the memory alive, and could write the owner's.
   private borrowing func keepFromChildren() throws(SystemError) {
-    try systemCall("madvise", "MADV_DONTFORK") { unsafe sluice_madvise(base, mappedByteCount, SLUICE_MADV_DONTFORK) }
+    try advise(SLUICE_MADV_DONTFORK, "MADV_DONTFORK")
+  }
+
+  private borrowing func advise(_ advice: Int32, _ name: String) throws(SystemError) {
+    // Sound: the range is ours, and none of this advice changes what stands in it.
+    try systemCall("madvise", name) { unsafe sluice_madvise(base, mappedByteCount, advice) }
   }
 
   @unsafe private static func map(
