@@ -6,7 +6,7 @@ import Synchronization
 /// The memory of one message in an arena: what a message builder writes to, what a lease keeps.
 ///
 /// It owns what it allocated and frees it when the last who holds it lets go: the builder, and each lease. Thread-safe.
-public final class ArenaSegmentAllocator: SegmentAllocator {
+public final class ArenaSegmentAllocator: SegmentAllocator, LentMemory {
   /// Where a segment of the message stands.
   @safe struct Placed: Sendable {
     nonisolated(unsafe) let base: UnsafeMutableRawPointer
@@ -40,6 +40,9 @@ public final class ArenaSegmentAllocator: SegmentAllocator {
 
   /// The message's segments, in order.
   var placed: [Placed] { state.withLock { $0 } }
+
+  /// What the message takes in the arena, in bytes.
+  public var lentByteCount: Int { state.withLock { $0.reduce(0) { $0 + $1.byteCount } } }
 
   /// Gives the next segment, in the arena; see `SegmentAllocator`.
   public func allocateSegment(

@@ -8,7 +8,8 @@ import Synchronization
 /// The lease goes back when the last reference goes. Nobody else returns it.
 final class MessageContent: Sendable {
   let segments: MessageSegments
-  private let parts: [BorrowedBytes]
+  /// Written by `deinit` only, when nobody reads it any more.
+  private nonisolated(unsafe) var parts: [BorrowedBytes]
   private let borrower: Borrower
   private let lease: Lease
   private let handlesLeft: Mutex<[Handle]>
@@ -20,19 +21,21 @@ final class MessageContent: Sendable {
     let byteCount = parts.reduce(0) { unsafe $0 + $1.bytes.count }
     // Sound: `borrower`, which this object keeps, keeps the mappings.
     segments = unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: .inPlace(byteCount: byteCount))
-    self.parts = parts
+    unsafe self.parts = parts
     self.borrower = borrower
     self.lease = lease
     handlesLeft = Mutex(handles)
   }
 
   deinit {
+    // Before the lease goes back: its owner may then give up the segments, which nobody is to hold any more.
+    unsafe parts = []
     borrower.giveBack(lease)
   }
 
   /// Where the message's segments stand.
   var placements: [SegmentPlacement] {
-    parts.map { part in
+    unsafe parts.map { part in
       SegmentPlacement(
         segmentName: part.segment.name, inode: part.segment.inode, offset: part.offset,
         byteCount: unsafe part.bytes.count)

@@ -7,6 +7,8 @@ public struct ArenaStatistics: Hashable, Sendable {
   /// What live allocations take: the sum of the sizes that ``Arena/allocate(byteCount:alignment:)`` returned. Exact
   /// whenever no other thread is allocating or freeing.
   public let inUseByteCount: Int
+  /// What memory the segments take: the pages that somebody has touched, what was swapped out included.
+  public let residentByteCount: Int
   /// How many segments there are.
   public let segmentCount: Int
 }

@@ -3,14 +3,34 @@ import Synchronization
 
 /// What a borrower maps of one owner, and its way to return what it borrowed. Thread-safe.
 ///
-/// A message keeps its borrower, and so its mapping and its way to return, also after the session has ended.
+/// A message keeps its borrower, and so its way to return, also after the session has ended; and the segments in which it
+/// stands, and so their mapping.
 public final class Borrower: Sendable {
-  /// Most segments that are mapped for one owner.
+  /// Most segments that are mapped for one owner at once.
   public static let segmentCountLimit = 4096
+  /// How far the segment ids in messages may be ahead of what was announced on the control socket.
+  static let announcementLead: UInt64 = 65_536
 
-  private let returnTable: ReturnTable
-  private let segments = Mutex<[BorrowedSegment]>([])
-  private let leases: Mutex<Leases>
+  private struct Announced {
+    let id: UInt32
+    let segment: BorrowedSegment
+  }
+
+  private struct Announcements {
+    /// In the order of their ids.
+    var entries: [Announced] = []
+    var nextID: UInt64 = 0
+
+    func index(of id: UInt32) -> Int? {
+      var low = 0
+      var high = entries.count
+      while low < high {
+        let middle = (low + high) / 2
+        if entries[middle].id < id { low = middle + 1 } else { high = middle }
+      }
+      return low < entries.count && entries[low].id == id ? low : nil
+    }
+  }
 
   private struct Leases {
     /// Slots of what is held, a bit each.
@@ -27,31 +47,73 @@ public final class Borrower: Sendable {
     }
   }
 
+  private let returnTable: ReturnTable
+  private let announcements = Mutex(Announcements())
+  private let leases: Mutex<Leases>
+  /// Where the owner's flag stands that asks for a ring: its own return table.
+  private let flag: ReturnTableView?
+  /// The flag's value when this end rang last. The owner changes it for each ring that it wants.
+  private let answered = Atomic<UInt32>(0)
+  private let ring = Mutex<(@Sendable () -> Void)?>(nil)
+
   /// A borrower that returns leases in `returnTable`.
-  public init(returnTable: ReturnTable) {
+  ///
+  /// - Parameter owner: The owner's own return table, whose flag says that it waits for a return. Without, nobody rings.
+  public init(returnTable: ReturnTable, owner: ReturnTableView? = nil) {
     self.returnTable = returnTable
+    flag = owner
     leases = Mutex(Leases(held: Array(repeating: 0, count: returnTable.layout.capacity / 64 + 1)))
   }
 
+  /// Says how to ring for an owner that waits for a return. Called on any thread that releases a message, at most once for
+  /// each return; it must not block.
+  public func onRing(_ ring: @escaping @Sendable () -> Void) {
+    self.ring.withLock { $0 = ring }
+  }
+
+  // MARK: Segments
+
   /// Books an announced segment; ids count up from 0.
   public func add(_ segment: BorrowedSegment, id: UInt32) throws(BorrowError) {
-    try segments.withLock { segments throws(BorrowError) in
-      guard segments.count < Self.segmentCountLimit else { throw .tooManySegments(limit: Self.segmentCountLimit) }
-      guard Int(id) == segments.count else { throw .segmentOutOfOrder(id: id, expected: segments.count) }
-      segments.append(segment)
+    try announcements.withLock { known throws(BorrowError) in
+      guard known.entries.count < Self.segmentCountLimit else { throw .tooManySegments(limit: Self.segmentCountLimit) }
+      guard UInt64(id) == known.nextID else {
+        throw .segmentOutOfOrder(id: id, expected: Int(clamping: known.nextID))
+      }
+      known.nextID += 1
+      known.entries.append(Announced(id: id, segment: segment))
     }
+  }
+
+  /// Forgets a segment that its owner gives up. It is unmapped, unless somebody else maps it too.
+  ///
+  /// - Throws: ``BorrowError/noSuchSegment(_:)`` for one that was never announced, ``BorrowError/retired(_:)`` for the
+  ///   second time, and ``BorrowError/segmentInUse(_:)`` when a message that stands in it is held: the owner lies. The
+  ///   message keeps the mapping in any case.
+  public func retire(_ id: UInt32) throws(BorrowError) {
+    // Unmapped without the lock.
+    var segment = try announcements.withLock { known throws(BorrowError) in
+      guard let index = known.index(of: id) else {
+        throw UInt64(id) < known.nextID ? .retired(id) : .noSuchSegment(id)
+      }
+      return known.entries.remove(at: index).segment
+    }
+    // Who holds a lease keeps the segment, and lets go of it before the lease goes back.
+    guard isKnownUniquelyReferenced(&segment) else { throw .segmentInUse(id) }
   }
 
   /// A checked run of bytes in an announced segment; nil while no segment of that id was announced.
   ///
   /// - Throws: ``BorrowError/outOfBounds(id:offset:byteCount:segmentByteCount:)``; for an id that can never be announced,
-  ///   ``BorrowError/noSuchSegment(_:)``.
+  ///   ``BorrowError/noSuchSegment(_:)``; for one that was given up, ``BorrowError/retired(_:)``.
   public func bytes(in id: UInt32, offset: UInt64, byteCount: UInt64) throws(BorrowError) -> BorrowedBytes? {
-    let segment = segments.withLock { Int(id) < $0.count ? $0[Int(id)] : nil }
-    guard let segment else {
-      guard id < Self.segmentCountLimit else { throw .noSuchSegment(id) }
+    let segment = try announcements.withLock { known throws(BorrowError) -> BorrowedSegment? in
+      if let index = known.index(of: id) { return known.entries[index].segment }
+      guard UInt64(id) >= known.nextID else { throw .retired(id) }
+      guard UInt64(id) < known.nextID + Self.announcementLead else { throw .noSuchSegment(id) }
       return nil
     }
+    guard let segment else { return nil }
     let (end, overflow) = offset.addingReportingOverflow(byteCount)
     guard !overflow, end <= UInt64(segment.byteCount) else {
       throw .outOfBounds(id: id, offset: offset, byteCount: byteCount, segmentByteCount: segment.byteCount)
@@ -61,6 +123,8 @@ public final class Borrower: Sendable {
     return unsafe BorrowedBytes(
       segment: segment, offset: Int(offset), bytes: UnsafeRawBufferPointer(start: start, count: Int(byteCount)))
   }
+
+  // MARK: Leases
 
   /// Takes a lease, to be given back; false when this borrower has ended and takes nothing more.
   ///
@@ -75,20 +139,35 @@ public final class Borrower: Sendable {
     }
   }
 
-  /// Returns a lease. No system call; idempotent.
+  /// Returns a lease. Let go of the ``BorrowedBytes`` first. No system call, unless the owner waits; idempotent.
   public func giveBack(_ lease: Lease) {
     // First: what is not held any more must not be declared as held after its return.
     if returnTable.covers(lease) { leases.withLock { $0.drop(lease.slot) } }
     returnTable.returnLease(lease)
+    // After the return, in one order for all: an owner that sets the flag and then finds nothing returned is rung for.
+    guard let wanted = flag?.ringWanted, wanted != answered.load(ordering: .relaxed) else { return }
+    answer(wanted)
   }
 
-  /// Takes nothing more, and tells the owner what is still held. What was lent and not taken is the owner's again.
+  private func answer(_ wanted: UInt32) {
+    guard answered.exchange(wanted, ordering: .relaxed) != wanted else { return }
+    ring.withLock { $0 }?()
+  }
+
+  /// Takes nothing more, tells the owner what is still held, and unmaps what no held message stands in. What was lent and
+  /// not taken is the owner's again.
   public func end() {
     leases.withLock { leases in
       guard !leases.hasEnded else { return }
       leases.hasEnded = true
       returnTable.end(holding: leases.heldSlots)
     }
+    ring.withLock { $0 = nil }
+    let unmapped = announcements.withLock { known in
+      defer { known.entries = [] }
+      return known.entries
+    }
+    withExtendedLifetime(unmapped) {}
   }
 }
 
@@ -110,6 +189,10 @@ public enum BorrowError: Error, Sendable, Hashable {
   case segmentOutOfOrder(id: UInt32, expected: Int)
   /// A segment id beyond all that may be announced.
   case noSuchSegment(UInt32)
+  /// A segment that its owner has given up.
+  case retired(UInt32)
+  /// A segment that its owner gives up while a message in it is lent.
+  case segmentInUse(UInt32)
   /// A run of bytes that leaves its segment.
   case outOfBounds(id: UInt32, offset: UInt64, byteCount: UInt64, segmentByteCount: Int)
   /// A lease that has no slot in the return table.

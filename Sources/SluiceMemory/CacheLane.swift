@@ -14,6 +14,8 @@ final class CacheLane: Sendable {
     var cache: Cache = .notMade
     /// What was allocated less what was freed on this lane; it can be negative.
     var inUseByteCount = 0
+    /// Whether anything was allocated or freed since the last look.
+    var isBusy = false
   }
 
   private enum Cache {
@@ -62,6 +64,25 @@ final class CacheLane: Sendable {
     }
   }
 
+  /// Gives what the cache holds back to the arena, unless the lane was in use since the last call.
+  func flushIfIdle() {
+    state.withLock { state in
+      if !state.isBusy, case .made(let cache) = state.cache { Jemalloc.flushCache(cache) }
+      state.isBusy = false
+    }
+  }
+
+  /// Makes a small allocation larger or smaller where it stands: its size after that.
+  func resize(_ address: UInt, byteCount: Int) -> Int {
+    state.withLock { state in
+      let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
+      let old = unsafe sallocx(start, 0)
+      let new = unsafe xallocx(start, byteCount, 0, cjemalloc_flags_uncached(arena))
+      state.inUseByteCount += new - old
+      return new
+    }
+  }
+
   /// Gives back what the cache holds, and the cache itself. Nobody may use the lane after that.
   func close() {
     state.withLock { state in
@@ -72,6 +93,7 @@ final class CacheLane: Sendable {
 
   private func allocate(_ byteCount: Int, _ alignmentFlags: Int32, _ state: inout State) -> Allocation {
     let flags = flags(&state)
+    state.isBusy = true
     guard let start = unsafe mallocx(byteCount, flags | alignmentFlags) else { return .outOfMemory }
     let size = unsafe sallocx(start, 0)
     state.inUseByteCount += size
@@ -80,6 +102,7 @@ final class CacheLane: Sendable {
 
   private func deallocate(_ address: UInt, _ state: inout State) {
     let flags = flags(&state)
+    state.isBusy = true
     let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
     state.inUseByteCount -= unsafe sallocx(start, 0)
     unsafe dallocx(start, flags)

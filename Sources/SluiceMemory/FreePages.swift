@@ -60,6 +60,20 @@ struct FreePages {
     return PageRun(segment: found.segment, firstPage: found.firstPage, pageCount: pageCount)
   }
 
+  /// Takes the first pages of a free run: false, and nothing changes, unless one begins where `wanted` does and is as long.
+  mutating func take(_ wanted: PageRun) -> Bool {
+    let place = runs.firstIndex(notBefore: wanted, PageRun.precedesByPlace)
+    guard place < runs.count, runs[place].segment == wanted.segment, runs[place].firstPage == wanted.firstPage,
+      runs[place].pageCount >= wanted.pageCount
+    else { return false }
+    let found = runs[place]
+    remove(at: place)
+    guard found.pageCount > wanted.pageCount else { return true }
+    insert(
+      PageRun(segment: found.segment, firstPage: wanted.endPage, pageCount: found.pageCount - wanted.pageCount))
+    return true
+  }
+
   /// Removes exactly this run. False, and nothing changes, when it is not one of the free runs.
   mutating func remove(_ run: PageRun) -> Bool {
     let place = runs.firstIndex(notBefore: run, PageRun.precedesByPlace)

@@ -128,6 +128,14 @@ public struct LeaseTable<Loan>: ~Copyable {
     }
   }
 
+  /// Hands each loan that is out to `body`, with its lease.
+  public func forEachOutstanding(_ body: (Lease, Loan) -> Void) {
+    for (index, slot) in slots.enumerated() {
+      guard let loan = slot.loan else { continue }
+      body(Lease(slot: UInt32(truncatingIfNeeded: index), generation: slot.generation), loan)
+    }
+  }
+
   @inlinable mutating func end(slot index: Int) -> Loan? {
     guard let loan = slots[index].loan.take() else { return nil }
     freeSlots.append(index)

@@ -3,10 +3,11 @@ import Synchronization
 
 /// The owner's books about one borrower: which segments were announced to it, and what it holds on lease.
 ///
-/// A loan is kept, and with it the memory it stands for, until its lease came back. Thread-safe; all in private memory.
+/// A loan is kept, and with it the memory it stands for, until its lease came back. Thread-safe; all in private memory. In
+/// steady state nothing is allocated.
 public final class Lender: Sendable {
   /// What stands for the memory of a loan: released when the loan ends.
-  public typealias Loan = any AnyObject & Sendable
+  public typealias Loan = any LentMemory
 
   private struct Announced {
     /// Keeps the segment, so that its identity is not given to another.
@@ -14,19 +15,38 @@ public final class Lender: Sendable {
     let id: UInt32
   }
 
+  /// A loan, and since when it is one.
+  private struct Dated {
+    let loan: Loan
+    let nanoseconds: UInt64
+  }
+
   private struct Books: ~Copyable {
-    var leases: LeaseTable<Loan>
+    var leases: LeaseTable<Dated>
     var announced: [ObjectIdentifier: Announced] = [:]
+    /// The one named last: most messages stand where the one before them stood.
+    var last: Announced?
+    var nextID: UInt64 = 0
+    /// Room for loans that end, kept from one time to the next.
+    var spare: [Dated] = []
+    var waiting = WakeList()
   }
 
   private let books: Mutex<Books>
   private let returns: ReturnTableView
+  /// In which the flag stands that makes the borrower ring: this end's own table.
+  private let bell: ReturnTable?
 
   /// Books about the borrower that returns leases in `returns`.
-  public init(returns: ReturnTableView) throws(LeaseError) {
+  ///
+  /// - Parameter bell: This end's own return table, which the borrower reads. Without, nobody can be woken by a return.
+  public init(returns: ReturnTableView, bell: ReturnTable? = nil) throws(LeaseError) {
     self.returns = returns
+    self.bell = bell
     books = Mutex(Books(leases: try LeaseTable(capacity: returns.layout.capacity)))
   }
+
+  // MARK: Segments
 
   /// The id under which the borrower knows `segment`. The first time, `announce` tells the borrower, before anybody else
   /// can use the id.
@@ -34,26 +54,45 @@ public final class Lender: Sendable {
   /// - Throws: `LeaseError` when the borrower maps as many segments as it may.
   public func identify(_ segment: Segment, announce: (UInt32) -> Void) throws(LeaseError) -> UInt32 {
     try books.withLock { books throws(LeaseError) in
-      if let known = books.announced[ObjectIdentifier(segment)] { return known.id }
-      guard books.announced.count < Borrower.segmentCountLimit else {
+      if let last = books.last, last.segment === segment { return last.id }
+      if let known = books.announced[ObjectIdentifier(segment)] {
+        books.last = known
+        return known.id
+      }
+      guard books.announced.count < Borrower.segmentCountLimit, let id = UInt32(exactly: books.nextID) else {
         throw .tooManySegments(limit: Borrower.segmentCountLimit)
       }
-      let id = UInt32(books.announced.count)
+      books.nextID += 1
       announce(id)
-      books.announced[ObjectIdentifier(segment)] = Announced(segment: segment, id: id)
+      let known = Announced(segment: segment, id: id)
+      books.announced[ObjectIdentifier(segment)] = known
+      books.last = known
       return id
     }
   }
+
+  /// Forgets a segment in which nothing is lent any more. If it was announced, `tell` tells the borrower to unmap it,
+  /// before anything else is announced.
+  public func retire(_ segment: Segment, tell: (UInt32) -> Void) {
+    books.withLock { books in
+      guard let known = books.announced.removeValue(forKey: ObjectIdentifier(segment)) else { return }
+      if books.last?.segment === segment { books.last = nil }
+      tell(known.id)
+    }
+  }
+
+  // MARK: Leases
 
   /// Lends: keeps `loan` until the lease comes back. Books first what has come back.
   ///
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
   public func lend(_ loan: Loan) throws(LeaseError) -> Lease {
-    var released: [Loan] = []  // released outside of the lock: the end of a loan frees memory
-    defer { released.removeAll() }
+    let now = CoarseClock.nanoseconds
+    var released: [Dated] = []
+    defer { letGo(&released) }
     return try books.withLock { books throws(LeaseError) in
-      _ = books.leases.drain(returns) { released.append($0) }
-      return try books.leases.lend(loan)
+      drain(&books, &released)
+      return try books.leases.lend(Dated(loan: loan, nanoseconds: now))
     }
   }
 
@@ -65,31 +104,105 @@ public final class Lender: Sendable {
 
   /// Books what has come back; how many leases that were.
   @discardableResult public func drain() -> Int {
-    var released: [Loan] = []
-    defer { released.removeAll() }
-    return books.withLock { $0.leases.drain(returns) { released.append($0) } }
+    var released: [Dated] = []
+    defer { letGo(&released) }
+    return books.withLock { books in
+      drain(&books, &released)
+      return released.count
+    }
   }
 
   /// Books what has come back, and what the borrower, if it has ended, never took. When the session has ended.
   public func settle() {
-    var released: [Loan] = []
-    books.withLock { books in
-      _ = books.leases.drain(returns) { released.append($0) }
+    var released: [Dated] = []
+    let waiting = books.withLock { books in
+      drain(&books, &released)
       books.leases.reclaimUntaken(returns) { released.append($0) }
+      // Nothing is announced any more, so nobody needs to be told what goes.
+      books.announced = [:]
+      books.last = nil
+      return books.waiting.takeAll()
     }
-    released.removeAll()
+    letGo(&released)
+    for wake in waiting { wake() }
   }
 
   /// Takes everything back. Only when the borrower process is dead.
   public func reclaimAll() {
-    var released: [Loan] = []
-    books.withLock { $0.leases.reclaimAll { released.append($0) } }
-    released.removeAll()
+    var released: [Dated] = []
+    let waiting = books.withLock { books in
+      books.leases.reclaimAll { released.append($0) }
+      return books.waiting.takeAll()
+    }
+    letGo(&released)
+    for wake in waiting { wake() }
   }
 
   /// How many leases the borrower holds, after booking what has come back.
   public var outstandingCount: Int {
     drain()
     return books.withLock { $0.leases.outstandingCount }
+  }
+
+  /// Whether another lease may be lent, after booking what has come back.
+  public var hasRoom: Bool {
+    drain()
+    return books.withLock { $0.leases.outstandingCount < $0.leases.capacity }
+  }
+
+  /// What the borrower holds, after booking what has come back, oldest first.
+  public var outstandingLeases: [OutstandingLease] {
+    drain()
+    let now = CoarseClock.nanoseconds
+    var dated: [(Lease, Dated)] = []
+    books.withLock { $0.leases.forEachOutstanding { dated.append(($0, $1)) } }
+    // The sizes are asked for without the lock: who is lent may have locks of its own.
+    return dated.sorted { $0.1.nanoseconds < $1.1.nanoseconds }.map { lease, dated in
+      OutstandingLease(
+        lease: lease, byteCount: dated.loan.lentByteCount,
+        age: .nanoseconds(Int64(clamping: now - min(now, dated.nanoseconds))), memory: ObjectIdentifier(dated.loan))
+    }
+  }
+
+  private func drain(_ books: inout Books, _ released: inout [Dated]) {
+    swap(&released, &books.spare)
+    _ = books.leases.drain(returns) { released.append($0) }
+    if released.isEmpty { swap(&released, &books.spare) }
+  }
+
+  /// Ends loans, without the lock: the end of a loan frees memory.
+  private func letGo(_ released: inout [Dated]) {
+    guard !released.isEmpty else { return }
+    released.removeAll(keepingCapacity: true)
+    books.withLock { books in
+      if books.spare.capacity < released.capacity { swap(&released, &books.spare) }
+    }
+  }
+
+  // MARK: Waiting for a return
+
+  /// Has `wake` called, once, when the borrower has returned something after this call, when it rang, or when the session
+  /// has ended. Look for room once more after this call, and then wait. `wake` must not block; it may come early.
+  public func waitForReturn(_ wake: @escaping @Sendable () -> Void) -> WaitingForRoom {
+    let key = books.withLock { $0.waiting.add(wake) }
+    bell?.arm()
+    // What came back before the borrower could see the flag.
+    if drain() > 0 { wakeAll() }
+    return WaitingForRoom(key: key)
+  }
+
+  /// Ends a wait that is not needed any more.
+  public func stopWaiting(_ waiting: WaitingForRoom) {
+    books.withLock { $0.waiting.remove(waiting.key) }
+  }
+
+  /// The borrower rang: it has returned something.
+  public func rang() {
+    drain()
+    wakeAll()
+  }
+
+  private func wakeAll() {
+    for wake in books.withLock({ $0.waiting.takeAll() }) { wake() }
   }
 }

@@ -23,6 +23,13 @@ final class PageSource: Sendable {
   private let state = Mutex(State())
   private let directory = Mutex(SegmentDirectory())
 
+  /// What changed about the list of segments, since it was asked for last.
+  struct Changes {
+    /// Segments that went, and that nobody can have been given any more.
+    var removed: [Segment] = []
+    var hasGrown = false
+  }
+
   private struct State {
     var generalPages = FreePages()
     var dedicatedPages = FreePages()
@@ -37,16 +44,39 @@ final class PageSource: Sendable {
     var extentPageCount = 0
     /// Why the last call of a hook failed, since a hook itself cannot say it.
     var hookFailure: ArenaError?
+    var changes = Changes()
+    /// Counts the calls of `dropIdleSegments`.
+    var round = 0
   }
 
-  private struct Record {
+  /// What is known of a segment. Used under the lock only.
+  private final class Record {
     let segment: Segment
     let pageCount: Int
     let isDedicated: Bool
+    /// The round in which pages of it were taken last.
+    var lastUse: Int
+
+    init(segment: Segment, pageCount: Int, isDedicated: Bool, lastUse: Int) {
+      self.segment = segment
+      self.pageCount = pageCount
+      self.isDedicated = isDedicated
+      self.lastUse = lastUse
+    }
   }
 
-  init(name: String, byteLimit: Int, firstSegmentByteCount: Int, pageByteCount: Int) {
+  private let place: SegmentPlace
+  private let options: SegmentOptions
+  /// Whether there are changes to ask for: spares a lock on the way of each allocation.
+  private let hasChanges = Atomic<Bool>(false)
+
+  init(
+    name: String, byteLimit: Int, firstSegmentByteCount: Int, pageByteCount: Int, place: SegmentPlace = .sealedMemory,
+    options: SegmentOptions = []
+  ) {
     self.name = name
+    self.place = place
+    self.options = options
     // More than there are addresses, little enough for sums not to overflow.
     self.byteLimit = min(byteLimit, 1 << 56)
     self.pageByteCount = pageByteCount
@@ -72,6 +102,22 @@ final class PageSource: Sendable {
       state.largePageCount -= pageCount
       putBack(address, pageCount, &state)
       return true
+    }
+  }
+
+  /// Makes the large allocation at this address larger or smaller where it stands. Its page count after that; nil when
+  /// there is none at this address, and the one it has when the pages behind it are not free.
+  func resizeLarge(at address: UInt, pageCount: Int) -> Int? {
+    state.withLock { state in
+      guard let old = state.large[address] else { return nil }
+      if pageCount < old {
+        putBack(address + UInt(pageCount * pageByteCount), old - pageCount, &state)
+      } else if pageCount > old {
+        guard takeBehind(address, old, pageCount - old, &state) else { return old }
+      }
+      state.large[address] = pageCount
+      state.largePageCount += pageCount - old
+      return pageCount
     }
   }
 
@@ -115,9 +161,27 @@ final class PageSource: Sendable {
 
   /// Lets go of the segments without a used page.
   func dropEmptySegments() {
-    // Unmapped once the lock is free: that takes a while when the pages of a large segment go.
-    let removed = state.withLock { state in removeEmptySegments(&state) }
-    withExtendedLifetime(removed) {}
+    state.withLock { state in removeEmptySegments(&state) { _ in true } }
+  }
+
+  /// Lets go of the segments without a used page of which no page was taken since the call before this one.
+  func dropIdleSegments() {
+    state.withLock { state in
+      let round = state.round
+      removeEmptySegments(&state) { $0.lastUse < round }
+      state.round += 1
+    }
+  }
+
+  /// What changed since the last call; nil, and nearly free, when nothing did. The segments are unmapped when they are
+  /// let go, which takes a while: not under a lock.
+  func takeChanges() -> Changes? {
+    guard hasChanges.load(ordering: .relaxed) else { return nil }
+    return state.withLock { state in
+      hasChanges.store(false, ordering: .relaxed)
+      defer { state.changes = Changes() }
+      return state.changes
+    }
   }
 
   var counts: (mappedByteCount: Int, largeByteCount: Int, segmentCount: Int) {
@@ -134,10 +198,9 @@ final class PageSource: Sendable {
     do throws(ArenaError) {
       try grow(by: pageCount, &state)
     } catch {
-      // Under pressure everything goes: a dedicated segment of any size, then the empty ones for one that fits.
+      // Under pressure a dedicated segment of any size serves.
       if let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) { return address }
-      guard !removeEmptySegments(&state).isEmpty else { throw error }
-      try grow(by: pageCount, &state)
+      throw error
     }
     guard let address = takeFree(pageCount, dedicatedLimit: .max, state: &state) else {
       preconditionFailure("a segment was added that has the pages asked for")
@@ -150,7 +213,20 @@ final class PageSource: Sendable {
       state.generalPages.take(pageCount: pageCount)
       ?? state.dedicatedPages.take(pageCount: pageCount, fromRunsUpTo: dedicatedLimit)
     guard let run, let record = state.segments[run.segment] else { return nil }
+    record.lastUse = state.round
     return unsafe UInt(bitPattern: record.segment.baseAddress) + UInt(run.firstPage * pageByteCount)
+  }
+
+  /// Takes `count` pages behind the `pageCount` at `address`, if they are free.
+  private func takeBehind(_ address: UInt, _ pageCount: Int, _ count: Int, _ state: inout State) -> Bool {
+    guard let entry = directory.withLock({ $0.find(address) }), let record = state.segments[entry.segmentIndex] else {
+      return false
+    }
+    let run = PageRun(
+      segment: entry.segmentIndex, firstPage: Int(address - entry.start) / pageByteCount + pageCount, pageCount: count)
+    guard record.isDedicated ? state.dedicatedPages.take(run) : state.generalPages.take(run) else { return false }
+    record.lastUse = state.round
+    return true
   }
 
   private func putBack(_ address: UInt, _ pageCount: Int, _ state: inout State) {
@@ -175,29 +251,32 @@ final class PageSource: Sendable {
     let index = state.nextSegmentIndex
     let segment: Segment
     do {
-      segment = try Segment.create(name: "\(name).\(index)", byteCount: byteCount, alignment: pageByteCount)
+      segment = try Segment.create(
+        name: "\(name).\(index)", byteCount: byteCount, alignment: pageByteCount, in: place, options: options)
     } catch {
       throw .segment(error)
     }
     state.nextSegmentIndex += 1
     state.mappedByteCount += byteCount
     let pages = byteCount / pageByteCount
-    state.segments[index] = Record(segment: segment, pageCount: pages, isDedicated: isDedicated)
+    state.segments[index] = Record(
+      segment: segment, pageCount: pages, isDedicated: isDedicated, lastUse: state.round)
+    state.changes.hasGrown = true
+    hasChanges.store(true, ordering: .relaxed)
     directory.withLock { $0.insert(segment, index: index) }
     let run = PageRun(segment: index, firstPage: 0, pageCount: pages)
     if isDedicated { state.dedicatedPages.insert(run) } else { state.generalPages.insert(run) }
   }
 
-  private func removeEmptySegments(_ state: inout State) -> [Segment] {
-    var removed: [Segment] = []
-    for (index, record) in state.segments {
+  private func removeEmptySegments(_ state: inout State, where isWanted: (Record) -> Bool) {
+    for (index, record) in state.segments where isWanted(record) {
       let whole = PageRun(segment: index, firstPage: 0, pageCount: record.pageCount)
       guard state.generalPages.remove(whole) || state.dedicatedPages.remove(whole) else { continue }
       directory.withLock { $0.remove(index: index) }
       state.segments[index] = nil
       state.mappedByteCount -= record.segment.byteCount
-      removed.append(record.segment)
+      state.changes.removed.append(record.segment)
+      hasChanges.store(true, ordering: .relaxed)
     }
-    return removed
   }
 }

@@ -53,8 +53,16 @@ public final class ReturnTable: Sendable {
     }
     for level in 1...top {
       index /= ReturnTableLayout.fanout
-      unsafe self.word(level: level, index: index).pointee.wrappingAdd(1, ordering: .releasing)
+      // The top one in one order with a look at the owner's flag, which may follow.
+      unsafe self.word(level: level, index: index).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
+  }
+
+  /// As an owner that lends to who reads this table: asks for a ring at its next return. What came back before is to be
+  /// looked for after this call.
+  public func arm() {
+    unsafe word(at: layout.ringByteOffset).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
   }
 
   /// Says, once and for all, that of what was lent only the leases in these slots are held, and that nothing more will be

@@ -11,19 +11,24 @@
 /// | … | … | … |
 /// | top | 1 | how often anything has changed |
 ///
-/// The top level comes first, at byte 0, so that a waiting owner can sleep on it as a futex word; then the others
+/// The top level comes first, at byte 0, so that one load tells whether anything came back; then the others
 /// downwards, slots last. Each level starts on a multiple of 64 bytes, hence 16 siblings share one cache line:
 ///
-/// | capacity | byte offset of each level, top first | held bits | end | bytes |
-/// |---|---|---|---|---|
-/// | 1 … 16 | 0, 64 | 128 | 192 | 256 |
-/// | 256 | 0, 64, 128 | 1,152 | 1,216 | 1,280 |
-/// | 1,024 | 0, 64, 128, 384 | 4,480 | 4,608 | 4,672 |
-/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 | 287,872 | 287,936 |
+/// | capacity | byte offset of each level, top first | held bits | end | ring | bytes |
+/// |---|---|---|---|---|---|
+/// | 1 … 16 | 0, 64 | 128 | 192 | 256 | 320 |
+/// | 256 | 0, 64, 128 | 1,152 | 1,216 | 1,280 | 1,344 |
+/// | 1,024 | 0, 64, 128, 384 | 4,480 | 4,608 | 4,672 | 4,736 |
+/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 | 287,872 | 287,936 | 288,000 |
 ///
 /// Behind the slots, again on multiples of 64 bytes, stand what the borrower says once, at its end of the session: one bit
 /// per slot, set for the leases that it still holds (32 to a word, lowest first), and a word that is 1 when the bits are
 /// there. What is not held then was never taken: the owner need not wait for it.
+///
+/// Last comes what this end says as an owner, about what it lends itself: a word that it adds 1 to when it waits for a
+/// return. A borrower that returns something, and finds there another number than at its last look, rings: it says
+/// `returned` on the control socket. Setting the word and then looking for returns on the one side, returning and then
+/// looking at the word on the other, all in one order (sequentially consistent), leave no return unseen.
 ///
 /// To return a lease, the borrower stores the generation in the slot's word, then adds 1 to each counter above it,
 /// upwards, each with release order. The owner remembers the counters that it has seen, loads them with acquire order
@@ -46,6 +51,8 @@ public struct ReturnTableLayout: Hashable, Sendable {
   let heldWordCount: Int
   /// Where the word stands that says that they are there.
   let endByteOffset: Int
+  /// Where the word stands that asks for a ring.
+  let ringByteOffset: Int
   /// Level 0, the slots, first.
   @usableFromInline let levels: [Level]
 
@@ -74,7 +81,8 @@ public struct ReturnTableLayout: Hashable, Sendable {
     heldByteOffset = offset
     heldWordCount = (capacity + 31) / 32
     endByteOffset = Self.byteOffset(after: heldWordCount, from: heldByteOffset)
-    byteCount = Self.byteOffset(after: 1, from: endByteOffset)
+    ringByteOffset = Self.byteOffset(after: 1, from: endByteOffset)
+    byteCount = Self.byteOffset(after: 1, from: ringByteOffset)
   }
 
   /// The first cache line behind `wordCount` words.

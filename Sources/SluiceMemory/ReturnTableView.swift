@@ -39,6 +39,13 @@ public struct ReturnTableView: LeaseReturns, Sendable {
     return word >> UInt32(slot % 32) & 1 == 1
   }
 
+  /// A number that changes whenever the table's writer, as an owner, waits for a return, and is to be rung for.
+  var ringWanted: UInt32 {
+    // Sound: as below. In one order with the return before it: see ``ReturnTableLayout``.
+    let word = unsafe (segment.baseAddress + layout.ringByteOffset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    return unsafe word.pointee.load(ordering: .sequentiallyConsistent)
+  }
+
   @usableFromInline func loadWord(at offset: Int) -> UInt32 {
     // Sound: the layout fits into the segment, the callers checked their index, and each word is aligned. The mapping is
     // read-only, and a plain load is all that an atomic load of 32 bits does.

@@ -148,7 +148,8 @@ import Testing
     #expect(try ProcessState.mappingCount("test.trim.1") == 0)
     arena.deallocate(small)
     arena.trim()
-    let empty = ArenaStatistics(byteLimit: 256 << 20, mappedByteCount: 0, inUseByteCount: 0, segmentCount: 0)
+    let empty = ArenaStatistics(
+      byteLimit: 256 << 20, mappedByteCount: 0, inUseByteCount: 0, residentByteCount: 0, segmentCount: 0)
     #expect(arena.statistics == empty)
     #expect(arena.locate(small) == nil)
     let again = try base(arena.allocate(byteCount: 64))
