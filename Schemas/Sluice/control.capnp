@@ -24,6 +24,11 @@ struct ControlMessage {
     handles @7 :MessageHandles;
     withdrawHandles @8 :WithdrawHandles;
     goodbye @9 :Goodbye;
+    retireSegment @10 :RetireSegment;
+    returned @11 :Void;
+    # The sender has returned leases, and found that the other end waits for that: see ReturnTableLayout.
+    shareSegment @12 :SegmentShare;
+    segmentShared @13 :SegmentShareAnswer;
   }
 }
 
@@ -66,6 +71,9 @@ struct Hello {
 
   ring @6 :RingHalf;
   # The client can use a ring as the link. Null if it cannot, or will not: then the link is a socket.
+
+  namedSegments @7 :Bool;
+  # The client asks for named segments, and trusts the server with them.
 }
 
 struct RingHalf {
@@ -92,6 +100,19 @@ struct Welcome {
   returnTable @3 :ReturnTable;
   ring @4 :RingHalf;
   # The server's half, if the link is a ring.
+
+  segmentBacking @5 :SegmentBacking;
+  # Of what kind all segments are that messages are lent from, in both directions. Sealed unless both ends ask for named ones.
+}
+
+enum SegmentBacking {
+  sealed @0;
+  # Memfds, sealed against shrinking, growing, writing by others, and further seals.
+
+  namedOwner @1;
+  namedGroup @2;
+  namedEveryone @3;
+  # Files in /dev/shm that belong to their sender's user, with mode 0600, 0660 or 0666.
 }
 
 enum LinkKind {
@@ -162,7 +183,7 @@ struct ChannelRefused {
 }
 
 struct SegmentAnnouncement {
-  # A segment of which the sender is about to lend allocations. Handles: 1, the sealed memfd.
+  # A segment of which the sender is about to lend allocations. Handles: 1, the segment.
 
   segmentId @0 :UInt32;
   # What envelopes call it. Counts up from 0 in each direction.
@@ -180,6 +201,33 @@ enum SegmentScope {
 
   serverWide @1;
   # Mapped by every client of the server.
+}
+
+struct RetireSegment {
+  # The sender has given up a segment that it announced or shared. Nothing in it is on lease, and nothing in it will be: the
+  # receiver unmaps it.
+
+  segmentId @0 :UInt32;
+}
+
+struct SegmentShare {
+  # The sender holds messages in a server-wide segment of a third process, and would send them on where they stand. It asks
+  # whether the receiver has mapped that segment too, in a session of its own with the third process. No handles: who may
+  # map a segment is for its owner to say.
+
+  segmentId @0 :UInt32;
+  # What envelopes will call it, if the receiver has it. From the same numbers as those of announced segments.
+
+  byteCount @1 :UInt64;
+  device @2 :UInt64;
+  inode @3 :UInt64;
+  # Which it is, on this machine.
+}
+
+struct SegmentShareAnswer {
+  segmentId @0 :UInt32;
+  isMapped @1 :Bool;
+  # If not, the number is spent, and messages in that segment are copied.
 }
 
 struct MessageHandles {

@@ -9,6 +9,8 @@ import Synchronization
 package protocol CarrierControl: AnyObject, Sendable {
   /// Tells the other end of a segment before the first envelope that names it.
   func announce(_ segment: Segment, id: UInt32, scope: MemoryScope)
+  /// Tells the other end that a segment it knows is given up.
+  func retireSegment(_ id: UInt32)
   /// Sends the handles of a message before its envelope. Not sent, but worth another attempt after the signal, if one is
   /// returned.
   func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>?
@@ -93,6 +95,13 @@ package final class Carrier: Sendable {
 
   func laneClosed(_ lane: UInt32) {
     attachedControl?.channelClosed(lane)
+  }
+
+  /// Tells the other end to unmap segments that an arena has given up, as far as it knows them.
+  package func retire(_ segments: [Segment]) {
+    for segment in segments {
+      lender.retire(segment) { attachedControl?.retireSegment($0) }
+    }
   }
 
   // MARK: Sending

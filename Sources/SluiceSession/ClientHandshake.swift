@@ -35,7 +35,8 @@ struct ClientHandshake {
     ring = options.link == .ring ? try assembly.makeRingOffer() : nil
     let introduction = Control.Hello(
       versions: options.versions, serverApp: server.name, clientApp: client.name, session: assembly.session,
-      metadata: metadata, returnTable: assembly.returnTableSize, ring: ring?.size)
+      metadata: metadata, returnTable: assembly.returnTableSize, ring: ring?.size,
+      namedSegments: options.segmentBacking != .sealedMemory)
     handles = [assembly.returnTable.segment.handle] + (ring?.handles ?? [])
     do {
       hello = try Control.hello(introduction).encoded()
@@ -114,6 +115,9 @@ struct ClientHandshake {
     guard options.versions.lowest <= welcome.version, welcome.version <= options.versions.highest else {
       throw .protocolViolation("a session on version \(welcome.version), which was not offered")
     }
+    guard welcome.namedSegments == nil || options.segmentBacking != .sealedMemory else {
+      throw .protocolViolation("named segments, which nobody asked for")
+    }
     guard let returnTable = handles.first else { throw .protocolViolation("a welcome without descriptors") }
     let link = try makeLink(welcome, Array(handles.dropFirst()))
     let core = try assembly.assemble(
@@ -121,7 +125,8 @@ struct ClientHandshake {
       control: ControlConnection(over: transport, reactor: options.reactor), link: link.transport,
       linkSegments: link.segments, laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
       peerReturnsHandle: returnTable,
-      serverWideArena: nil, tidyAfterPeer: { [server] in Rendezvous.removeLeftovers(of: server) })
+      serverWideArena: nil, namedSegments: welcome.namedSegments,
+      tidyAfterPeer: { [server] in Rendezvous.removeLeftovers(of: server) })
     do {
       try core.start()
     } catch {

@@ -19,6 +19,8 @@ final class ControlConnection: Sendable {
   private struct Queued {
     let bytes: [UInt8]
     let handles: [Handle]
+    /// For a message that need not be said twice in a row: which it is.
+    var repeated: Control?
   }
 
   private struct State {
@@ -57,6 +59,15 @@ final class ControlConnection: Sendable {
 
   /// Sends, now or as soon as there is room. After the end, nothing.
   func send(_ control: Control, handles: [Handle] = []) {
+    send(control, handles: handles, isRepeatable: false)
+  }
+
+  /// Sends a message of which one is enough while it waits: however often it is to be said, it takes the room of one.
+  func sendUnlessUnsent(_ control: Control) {
+    send(control, handles: [], isRepeatable: true)
+  }
+
+  private func send(_ control: Control, handles: [Handle], isRepeatable: Bool) {
     let bytes: [UInt8]
     do {
       bytes = try control.encoded()
@@ -65,6 +76,7 @@ final class ControlConnection: Sendable {
     }
     let outcome = state.withLock { state -> Result<Bool, TransportError> in
       guard !state.isClosed else { return .success(true) }
+      if isRepeatable, state.unsent.contains(where: { $0.repeated == control }) { return .success(false) }
       if state.unsent.isEmpty {
         do throws(TransportError) {
           if try transport.trySend(bytes: bytes, handles: handles) == .sent {
@@ -74,7 +86,7 @@ final class ControlConnection: Sendable {
           return .failure(error)
         }
       }
-      state.unsent.append(Queued(bytes: bytes, handles: handles))
+      state.unsent.append(Queued(bytes: bytes, handles: handles, repeated: isRepeatable ? control : nil))
       return .success(false)
     }
     finishSend(outcome)

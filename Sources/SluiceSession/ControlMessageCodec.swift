@@ -1,6 +1,7 @@
 import CapnProto
 import SluiceMemory
 import SluiceSchemas
+import SluiceSystem
 import SluiceTransport
 
 /// What one end says to the other on the control socket, as a value. `Schemas/Sluice/control.capnp` is the specification.
@@ -20,6 +21,11 @@ enum Control: Sendable, Hashable {
   case handles(ticket: UInt32)
   case withdrawHandles(ticket: UInt32)
   case goodbye(message: String)
+  case retireSegment(id: UInt32)
+  /// Leases came back for which the other end waits.
+  case returned
+  case shareSegment(SharedSegment)
+  case segmentShared(id: UInt32, isMapped: Bool)
 
   struct TableSize: Sendable, Hashable {
     var capacity: UInt32
@@ -40,6 +46,7 @@ enum Control: Sendable, Hashable {
     var returnTable: TableSize
     /// If the link may be a ring.
     var ring: RingSize?
+    var namedSegments = false
   }
 
   struct Welcome: Sendable, Hashable {
@@ -49,6 +56,8 @@ enum Control: Sendable, Hashable {
     var returnTable: TableSize
     /// If the link is a ring.
     var ring: RingSize?
+    /// Who may open segments by name; nil if they are sealed.
+    var namedSegments: SegmentAccess?
   }
 
   struct Refusal: Sendable, Hashable {
@@ -69,6 +78,12 @@ enum Control: Sendable, Hashable {
     var name: String
     var byteCount: UInt64
     var scope: MemoryScope
+  }
+
+  struct SharedSegment: Sendable, Hashable {
+    var id: UInt32
+    var byteCount: UInt64
+    var identity: SegmentIdentity
   }
 
   /// Size of the largest control message on the wire, in bytes.
@@ -118,6 +133,20 @@ extension Control {
       root.initWithdrawHandles().ticket = ticket
     case .goodbye(let message):
       root.initGoodbye().message = message
+    case .retireSegment(let id):
+      root.initRetireSegment().segmentId = id
+    case .returned:
+      root.setReturned()
+    case .shareSegment(let segment):
+      let target = root.initShareSegment()
+      target.segmentId = segment.id
+      target.byteCount = segment.byteCount
+      target.device = segment.identity.device
+      target.inode = segment.identity.inode
+    case .segmentShared(let id, let isMapped):
+      let target = root.initSegmentShared()
+      target.segmentId = id
+      target.isMapped = isMapped
     }
   }
 
@@ -129,6 +158,7 @@ extension Control {
     target.setMetadata(hello.metadata)
     write(hello.returnTable, to: target.initReturnTable())
     if let ring = hello.ring { write(ring, to: target.initRing()) }
+    target.namedSegments = hello.namedSegments
   }
 
   private func write(_ welcome: Welcome, to target: SluiceSchemas.Welcome.Builder) {
@@ -137,6 +167,13 @@ extension Control {
     target.laneWindow = welcome.laneWindow
     write(welcome.returnTable, to: target.initReturnTable())
     if let ring = welcome.ring { write(ring, to: target.initRing()) }
+    target.segmentBacking =
+      switch welcome.namedSegments {
+      case nil: .sealed
+      case .owner: .namedOwner
+      case .group: .namedGroup
+      case .everyone: .namedEveryone
+      }
   }
 
   private func write(_ ring: RingSize, to target: RingHalf.Builder) {
@@ -181,7 +218,9 @@ extension Control {
     case .hello(let hello): hello.ring == nil ? 1...1 : 3...3
     case .welcome(let welcome): welcome.ring == nil ? 2...2 : 3...3
     case .handles: 1...253
-    case .refusal, .openChannel, .channelOpened, .channelRefused, .withdrawHandles, .goodbye: 0...0
+    case .refusal, .openChannel, .channelOpened, .channelRefused, .withdrawHandles, .goodbye, .retireSegment, .returned,
+      .shareSegment, .segmentShared:
+      0...0
     }
   }
 
@@ -194,13 +233,14 @@ extension Control {
           versions: ProtocolVersions(reading: try hello.versions), serverApp: try hello.serverApp,
           clientApp: try hello.clientApp, session: try hello.session,
           metadata: try limited(hello.metadata), returnTable: TableSize(reading: try hello.returnTable),
-          ring: hello.hasRing ? RingSize(reading: try hello.ring) : nil))
+          ring: hello.hasRing ? RingSize(reading: try hello.ring) : nil, namedSegments: hello.namedSegments))
     case .welcome(let welcome):
       return .welcome(
         Welcome(
           version: welcome.version, linkKind: welcome.linkKind, laneWindow: welcome.laneWindow,
           returnTable: TableSize(reading: try welcome.returnTable),
-          ring: welcome.hasRing ? RingSize(reading: try welcome.ring) : nil))
+          ring: welcome.hasRing ? RingSize(reading: try welcome.ring) : nil,
+          namedSegments: try access(welcome.segmentBacking)))
     case .refusal(let refusal):
       return .refusal(
         Refusal(
@@ -223,6 +263,17 @@ extension Control {
       return .withdrawHandles(ticket: handles.ticket)
     case .goodbye(let goodbye):
       return .goodbye(message: try goodbye.message)
+    case .retireSegment(let retired):
+      return .retireSegment(id: retired.segmentId)
+    case .returned:
+      return .returned
+    case .shareSegment(let shared):
+      return .shareSegment(
+        SharedSegment(
+          id: shared.segmentId, byteCount: shared.byteCount,
+          identity: SegmentIdentity(device: shared.device, inode: shared.inode)))
+    case .segmentShared(let answer):
+      return .segmentShared(id: answer.segmentId, isMapped: answer.isMapped)
     case .unknown(let discriminant):
       throw ControlError.unknownMessage(discriminant)
     }
@@ -237,6 +288,16 @@ extension Control {
       }
     return AnnouncedSegment(
       id: segment.segmentId, name: try segment.name, byteCount: segment.byteCount, scope: scope)
+  }
+
+  private static func access(_ backing: SluiceSchemas.SegmentBacking) throws(ControlError) -> SegmentAccess? {
+    switch backing {
+    case .sealed: nil
+    case .namedOwner: .owner
+    case .namedGroup: .group
+    case .namedEveryone: .everyone
+    case .unknown(let value): throw .unknownBacking(value)
+    }
   }
 
   private static func limited(_ metadata: RawSpan) throws(ControlError) -> [UInt8] {
@@ -255,6 +316,8 @@ enum ControlError: Error, Sendable, Hashable {
   case unknownMessage(UInt16)
   /// A scope of segments that this version of the protocol does not have.
   case unknownScope(UInt16)
+  /// A kind of segments that this version of the protocol does not have.
+  case unknownBacking(UInt16)
   /// Not the descriptors that belong to it.
   case wrongHandleCount(Int, expected: ClosedRange<Int>)
   /// More metadata than allowed.

@@ -14,15 +14,18 @@ public struct SegmentInfo: Sendable, Hashable {
   /// Whether the other end owns it, and it is mapped here for reading only.
   public let isBorrowed: Bool
 
-  init(name: String, scope: MemoryScope, byteCount: Int, isBorrowed: Bool) {
+  init(
+    name: String, backing: SegmentBacking = .sealedMemory, scope: MemoryScope, byteCount: Int, isBorrowed: Bool
+  ) {
     self.name = name
-    backing = .sealedMemory
+    self.backing = backing
     self.scope = scope
     self.byteCount = byteCount
     self.isBorrowed = isBorrowed
   }
 
   init(_ segment: Segment, scope: MemoryScope) {
-    self.init(name: segment.name, scope: scope, byteCount: segment.byteCount, isBorrowed: false)
+    self.init(
+      name: segment.name, backing: segment.backing, scope: scope, byteCount: segment.byteCount, isBorrowed: false)
   }
 }

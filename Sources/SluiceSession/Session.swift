@@ -96,6 +96,46 @@ public final class Session: Sendable {
   /// What the session has done so far.
   public var statistics: SessionStatistics { SessionStatistics(core) }
 
+  /// What the other end holds of this end's messages, and how long already. For finding leaks.
+  public var leaseReport: LeaseReport { LeaseReport(core.parts, hasEnded: core.hasEnded) }
+
+  /// Gives memory of this session that is free back to the kernel now, and not after a while; see ``Arena/trim()``. The
+  /// other end unmaps it.
+  public func trimMemory() {
+    core.parts.carrier.lender.drain()
+    core.parts.carrier.arena.trim()
+  }
+
+  /// Suspends until a message can be sent, and `byteCount` bytes of the session's memory can be had in one piece: after
+  /// the other end has released something, or this end. They are not kept for the caller.
+  ///
+  /// - Parameters:
+  ///   - byteCount: What is wanted; 0 for a lease only.
+  ///   - timeout: How long to wait; nil for ever.
+  /// - Throws: ``SessionError/timedOut``, ``SessionError/cancelled``, ``SessionError/sessionEnded(_:)``;
+  ///   ``SessionError/arena(_:)`` when the limit is too low for that at any time.
+  public func waitForRoom(byteCount: Int = 0, timeout: Duration? = nil) async throws(SessionError) {
+    let room = try room(byteCount)
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    try room.check(await room.wait(deadline: deadline, reactor: core.parts.reactor), end: core.end)
+  }
+
+  /// As ``waitForRoom(byteCount:timeout:)``, but blocks the thread. Not for the reactor's thread, which hears of returns.
+  public func waitForRoomSync(byteCount: Int = 0, timeout: Duration? = nil) throws(SessionError) {
+    let room = try room(byteCount)
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    try room.check(room.waitBlocking(deadline: deadline), end: core.end)
+  }
+
+  private func room(_ byteCount: Int) throws(SessionError) -> RoomRequest {
+    let carrier = core.parts.carrier
+    return try RoomRequest.checked(in: carrier.arena, byteCount: byteCount, borrower: carrier.lender) {
+      [carrier.lender]
+    } hasEnded: { [core] in
+      core.end
+    }
+  }
+
   /// Ends the session in order, once: what is pending fails, here with ``SessionEnd/closed``, at the other end with
   /// ``SessionEnd/closedByPeer(_:)``. Does not block.
   ///

@@ -56,43 +56,54 @@ struct SessionAssembly: Sendable {
   func assemble(
     peerApp: String, peerMetadata: [UInt8], peer: PeerIdentity, control: ControlConnection, link: any Transport,
     linkSegments: [SegmentInfo], laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
-    serverWideArena: Arena?,
+    serverWideArena: Arena?, namedSegments access: SegmentAccess?,
     tidyAfterPeer: (@Sendable () -> Void)?
   ) throws(SessionError) -> SessionCore {
-    let lender = try makeLender(peerReturns, peerReturnsHandle)
+    let returns = try viewReturns(peerReturns, peerReturnsHandle)
+    let lender: Lender
+    do {
+      lender = try Lender(returns: returns, bell: returnTable)
+    } catch {
+      throw .protocolViolation("a return table that cannot be used: \(error)")
+    }
+    let name = Self.segmentName(server, session, role.rawValue)
+    let place = try Self.place(access, prefix: name)
     let arena: Arena
     do {
-      let name = Self.segmentName(server, session, role.rawValue)
-      arena =
-        if let limit = options.arenaByteLimit {
-          try Arena(name: name, scope: .session, byteLimit: limit)
-        } else {
-          try Arena(name: name, scope: .session)
-        }
+      arena = try Arena(
+        name: name, scope: .session, byteLimit: options.arenaByteLimit ?? Arena.defaultByteLimit, in: place,
+        options: options.segmentOptions)
     } catch {
       throw .arena(error)
     }
     let carrier = Carrier(
       link: Link(over: link, reactor: options.reactor, window: laneWindow), reactor: options.reactor, lender: lender,
-      borrower: Borrower(returnTable: returnTable), arena: arena, serverWideArena: serverWideArena)
+      borrower: Borrower(returnTable: returnTable, owner: returns), arena: arena, serverWideArena: serverWideArena)
     return SessionCore(
       SessionCore.Parts(
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
         control: control, carrier: carrier, linkSegments: linkSegments, returnTable: returnTable,
-        laneWindow: laneWindow,
-        reactor: options.reactor, logger: options.logger, tidyAfterPeer: tidyAfterPeer))
+        laneWindow: laneWindow, options: options, namedSegments: access, tidyAfterPeer: tidyAfterPeer))
   }
 
-  private func makeLender(
-    _ size: Control.TableSize, _ handle: Handle
-  ) throws(SessionError) -> Lender {
+  /// Where segments are to stand whose names begin with `prefix`.
+  static func place(_ access: SegmentAccess?, prefix: String) throws(SessionError) -> SegmentPlace {
+    guard let access else { return .sealedMemory }
+    do {
+      return .named(try NamedSegments(prefix: prefix, access: access))
+    } catch {
+      throw .segment(error)
+    }
+  }
+
+  private func viewReturns(_ size: Control.TableSize, _ handle: Handle) throws(SessionError) -> ReturnTableView {
     do {
       guard let byteCount = Int(exactly: size.byteCount) else {
         throw SessionError.protocolViolation("a return table of \(size.byteCount) bytes")
       }
       let segment = try BorrowedSegment(
         handle, name: Self.segmentName(server, session, "\(role.other.rawValue)-returns"), byteCount: byteCount)
-      return try Lender(returns: ReturnTableView(segment: segment, capacity: Int(size.capacity)))
+      return try ReturnTableView(segment: segment, capacity: Int(size.capacity))
     } catch let error as SessionError {
       throw error
     } catch {

@@ -25,28 +25,33 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let linkSegments: [SegmentInfo]
     let returnTable: ReturnTable
     let laneWindow: UInt32
-    let reactor: Reactor
-    let logger: Logger
+    let options: SessionOptions
+    /// Who may open segments by name; nil if they are sealed.
+    let namedSegments: SegmentAccess?
     /// Tidies up after the other process, once it is dead.
     let tidyAfterPeer: (@Sendable () -> Void)?
+
+    var reactor: Reactor { options.reactor }
+    var logger: Logger { options.logger }
   }
 
   typealias Opening = OneShot<Result<Void, SessionError>>
 
   /// A channel that this end has asked for.
-  private struct PendingChannel {
+  struct PendingChannel {
     let core: ChannelCore
     let opening: Opening
   }
 
-  private struct State {
+  struct State {
     var lanes: LaneNumbers
     var channels: [UInt32: ChannelCore] = [:]
     var opening: [UInt32: PendingChannel] = [:]
     /// Who waits until the other end has answered some of `opening`.
     var openingWaiters: [OneShot<Bool>] = []
     var incoming = IncomingChannels()
-    var borrowedSegments: [SegmentInfo] = []
+    /// By id.
+    var borrowedSegments: [UInt32: SegmentInfo] = [:]
     var watches: [Registration] = []
     var patience: ScheduledAction?
     /// What the other end said at its orderly end.
@@ -72,10 +77,15 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   let parts: Parts
   /// Fulfilled when the session has ended, after all that was pending has failed.
   private let endSignals = Mutex(EndSignals())
-  private let state: Mutex<State>
+  let state: Mutex<State>
+  private let upkeep: ArenaUpkeep
 
   init(_ parts: Parts) {
     self.parts = parts
+    let carrier = parts.carrier
+    upkeep = ArenaUpkeep(of: carrier.arena, reactor: parts.reactor, interval: parts.options.decayInterval) {
+      [weak carrier] in carrier?.retire($0)
+    }
     state = Mutex(State(lanes: LaneNumbers(role: parts.role)))
   }
 
@@ -86,6 +96,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   /// Begins to serve. Before anybody else knows the session.
   func start() throws(SystemError) {
     parts.carrier.attach(self)
+    parts.carrier.borrower.onRing { [weak self] in self?.ring() }
     try parts.carrier.link.start(owner: self)
     try parts.control.start { [weak self] event in self?.handle(event) }
     if let process = parts.peer.process {
@@ -118,6 +129,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       parts.carrier.link.resumeDelivery()
     case .withdrawHandles(let ticket):
       parts.carrier.handlesWithdrawn(ticket: ticket)
+    case .retireSegment(let id): unmap(id)
+    case .returned: parts.carrier.lender.rang()
+    case .shareSegment, .segmentShared: break
     case .openChannel(let opening): peerOpens(opening)
     case .channelOpened(let lane): peerAnswered(lane, .success(()))
     case .channelRefused(let lane, let message): peerAnswered(lane, .failure(.channelRefused(message)))
@@ -129,23 +143,6 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       // What the other end sent on the link before this is still to be delivered.
       if linkHasEnded { finish(.closedByPeer(message)) } else { beginPatience() }
     }
-  }
-
-  private func map(_ announced: Control.AnnouncedSegment, _ handle: Handle) {
-    guard let byteCount = Int(exactly: announced.byteCount) else {
-      return finish(.protocolViolation("a segment of \(announced.byteCount) bytes"))
-    }
-    do {
-      let segment = try BorrowedSegment(handle, name: announced.name, byteCount: byteCount)
-      try parts.carrier.borrower.add(segment, id: announced.id)
-    } catch {
-      return finish(.protocolViolation("the segment “\(announced.name)” cannot be borrowed: \(error)"))
-    }
-    state.withLock { state in
-      state.borrowedSegments.append(
-        SegmentInfo(name: announced.name, scope: announced.scope, byteCount: byteCount, isBorrowed: true))
-    }
-    parts.carrier.link.resumeDelivery()
   }
 
   // MARK: Opening channels
@@ -302,6 +299,10 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       handles: [segment.handle])
   }
 
+  func retireSegment(_ id: UInt32) {
+    parts.control.send(.retireSegment(id: id))
+  }
+
   func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>? {
     parts.control.sendUnlessBusy(.handles(ticket: ticket), handles: handles)
   }
@@ -348,6 +349,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       let goodbye = state.withLock { $0.goodbye }
       let pid = parts.peer.process?.pid ?? parts.peer.credentials.pid
       parts.tidyAfterPeer?()
+      if parts.namedSegments != nil { NamedSegments.removeLeftovers(of: "sluice.\(parts.server)") }
       finish(goodbye.map { .closedByPeer($0) } ?? .peerDied(pid: pid))
     }
   }
@@ -380,7 +382,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   }
 
   /// Ends the session, once: fails what is pending, each exactly once, then lets go of every resource, then says so.
-  private func finish(_ end: SessionEnd) {
+  func finish(_ end: SessionEnd) {
     let ended = state.withLock { state -> State? in
       guard state.end == nil else { return nil }
       var ended = State(lanes: state.lanes)
@@ -403,7 +405,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     parts.control.close()
     parts.carrier.borrower.end()
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
-    RetiredLoans.retire(parts.carrier, borrower: parts.peer.process, reactor: parts.reactor)
+    RetiredLoans.retire(parts)
     parts.logger.debug("session ended", metadata: ["session": "\(parts.name)", "end": "\(end)"])
     let waiting = endSignals.withLock { signals in
       signals.reported = end
@@ -412,6 +414,10 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     }
     for signal in waiting { signal.fulfill(end) }
   }
+
+  /// Why the session has ended, if it has.
+  var end: SessionEnd? { state.withLock { $0.end } }
+  var hasEnded: Bool { end != nil }
 
   /// A signal for the end of the session; fulfilled already if it has ended.
   func endSignal() -> OneShot<SessionEnd?> {
@@ -434,15 +440,6 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       parts.control.send(.channelRefused(lane: opening.lane, message: "the session takes no channels any more"))
     }
     if isUnused { close("") }
-  }
-
-  /// Segments of this session, own and borrowed.
-  var segments: [SegmentInfo] {
-    let carrier = parts.carrier
-    var own = carrier.arena.segments.map { SegmentInfo($0, scope: .session) }
-    own.append(SegmentInfo(parts.returnTable.segment, scope: .session))
-    own += (carrier.serverWideArena?.segments ?? []).map { SegmentInfo($0, scope: .serverWide) }
-    return own + parts.linkSegments + state.withLock { $0.borrowedSegments }
   }
 }
 

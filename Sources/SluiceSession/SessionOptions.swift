@@ -1,10 +1,13 @@
 import Logging
+import SluiceSystem
 import SluiceTransport
 
 /// What a server or client may choose about its sessions. The defaults suit most.
 public struct SessionOptions: Sendable {
   /// Most bytes of shared memory of one session's own arena; nil for a share of what the machine or container has.
   public var arenaByteLimit: Int?
+  /// Most bytes of a server's memory for messages to all of its clients; nil for a share, as above.
+  public var serverWideByteLimit: Int?
   /// Most messages that the other end may hold at once. 1 to 65,536.
   public var leaseCapacity = 16_384
   /// Notifications and requests that may be under way on one channel before they are taken. 1 to 65,536. The server's
@@ -17,6 +20,13 @@ public struct SessionOptions: Sendable {
   public var ringByteCount = 1 << 17
   /// How long a blocked thread looks at a ring before it sleeps; see ``Reactor/init(name:spinning:)`` for suspended tasks.
   public var spinning = RingSpinning.default
+  /// Of what kind the segments are that messages are built in. Named ones are used if both ends ask for them, each for apps
+  /// that it trusts; who may open them, the server says. Else they are sealed.
+  public var segmentBacking = SegmentBacking.sealedMemory
+  /// What else to ask of the kernel for this end's own segments.
+  public var segmentOptions: SegmentOptions = []
+  /// What else to ask of the kernel for the segments that the other end lends from.
+  public var borrowedSegmentOptions: SegmentOptions = []
   /// How long the other end may take to introduce itself.
   public var handshakeTimeout = Duration.seconds(5)
   /// Most sessions that a server lets wait to be taken; more are refused.
@@ -25,6 +35,8 @@ public struct SessionOptions: Sendable {
   public var reactor = Reactor.shared
   /// Where is reported who is refused.
   public var logger = Logger(label: "sluice")
+  /// How often idle segments are looked for: they go back to the kernel after once or twice that time.
+  package var decayInterval = Duration.seconds(5)
   /// What this end claims to speak. For tests of the negotiation.
   package var versions = ProtocolVersions.current
 

@@ -35,6 +35,7 @@ public final class SessionServer: Sendable {
   private let options: SessionOptions
   private let listener: SocketListener
   private let arena: Arena
+  private let upkeep = Mutex<ArenaUpkeep?>(nil)
   private let waiting: Mailbox<SessionCore, SessionError>
   private let state: Mutex<State>
 
@@ -46,8 +47,14 @@ public final class SessionServer: Sendable {
     self.options = options
     let rendezvous = try Rendezvous(of: app)
     waiting = Mailbox(capacity: options.waitingSessionLimit)
+    // This process has the app's place: of what stands under its name, it is the owner, or the owner is dead.
+    NamedSegments.removeLeftovers(of: "sluice.\(app.name)")
+    let name = SessionAssembly.segmentName(app.name, "all", "server")
+    let place = try SessionAssembly.place(options.segmentBacking.access, prefix: name)
     do {
-      arena = try Arena(name: SessionAssembly.segmentName(app.name, "all", "server"), scope: .serverWide)
+      arena = try Arena(
+        name: name, scope: .serverWide, byteLimit: options.serverWideByteLimit ?? Arena.defaultByteLimit, in: place,
+        options: options.segmentOptions)
     } catch {
       throw .arena(error)
     }
@@ -67,6 +74,11 @@ public final class SessionServer: Sendable {
     } catch {
       throw .system(error)
     }
+    let upkeep = ArenaUpkeep(of: arena, reactor: options.reactor, interval: options.decayInterval) {
+      [weak self] segments in
+      for core in self?.liveSessions ?? [] { core.parts.carrier.retire(segments) }
+    }
+    self.upkeep.withLock { $0 = upkeep }
   }
 
   deinit {
@@ -107,6 +119,43 @@ public final class SessionServer: Sendable {
       return try MessageBuilder(root, allocator: memory)
     } catch {
       throw .invalidMessage(error)
+    }
+  }
+
+  /// What the server-wide arena takes and holds at this moment.
+  public var memory: ArenaStatistics { arena.statistics }
+
+  /// What the clients hold of the messages of this end, the server-wide ones included; a report for each session that
+  /// has not ended. For the others: ``LeaseReport/ofEndedSessions``.
+  public var leaseReports: [LeaseReport] { liveSessions.map { LeaseReport($0.parts, hasEnded: false) } }
+
+  /// Gives the server-wide memory that is free back to the kernel now, and not after a while; see ``Arena/trim()``.
+  public func trimMemory() {
+    drainReturns()
+    arena.trim()
+  }
+
+  /// Suspends until `byteCount` bytes of server-wide memory can be had in one piece: after something was returned, or
+  /// released here. They are not kept for the caller.
+  ///
+  /// - Parameter timeout: How long to wait; nil for ever.
+  /// - Throws: ``SessionError/timedOut``, ``SessionError/cancelled``; ``SessionError/arena(_:)`` when the limit is too low.
+  public func waitForRoom(byteCount: Int, timeout: Duration? = nil) async throws(SessionError) {
+    let room = try room(byteCount: byteCount)
+    try room.check(await room.wait(deadline: timeout.map { .now.advanced(by: $0) }, reactor: options.reactor))
+  }
+
+  /// As ``waitForRoom(byteCount:timeout:)``, but blocks the thread. Not for the reactor's thread.
+  public func waitForRoomSync(byteCount: Int, timeout: Duration? = nil) throws(SessionError) {
+    let room = try room(byteCount: byteCount)
+    try room.check(room.waitBlocking(deadline: timeout.map { .now.advanced(by: $0) }))
+  }
+
+  private func room(byteCount: Int) throws(SessionError) -> RoomRequest {
+    try RoomRequest.checked(in: arena, byteCount: byteCount, borrower: nil) { [weak self] in
+      self?.liveSessions.map(\.parts.carrier.lender) ?? []
+    } hasEnded: {
+      nil
     }
   }
 
@@ -230,15 +279,18 @@ public final class SessionServer: Sendable {
     guard let returnTable = handles.first else { throw .protocolViolation("an introduction without descriptors") }
     let assembly = try SessionAssembly(server: app.name, session: hello.session, role: .server, options: options)
     let link = try makeLink(assembly, connection.peer, hello.ring, Array(handles.dropFirst()))
+    let access = hello.namedSegments ? options.segmentBacking.access : nil
     let laneWindow = min(max(1, options.laneWindow), 65_536)
     let control = ControlConnection(over: try connection.handOver(), reactor: options.reactor)
     let core = try assembly.assemble(
       peerApp: hello.clientApp, peerMetadata: hello.metadata, peer: connection.peer, control: control,
       link: link.transport, linkSegments: link.segments, laneWindow: laneWindow, peerReturns: hello.returnTable,
-      peerReturnsHandle: returnTable, serverWideArena: arena, tidyAfterPeer: nil)
+      peerReturnsHandle: returnTable,
+      // A client that did not ask for named segments is not shown any: it gets copies.
+      serverWideArena: access == options.segmentBacking.access ? arena : nil, namedSegments: access, tidyAfterPeer: nil)
     let welcome = Control.Welcome(
       version: version, linkKind: link.ring == nil ? .socket : .ring, laneWindow: laneWindow,
-      returnTable: assembly.returnTableSize, ring: link.ring)
+      returnTable: assembly.returnTableSize, ring: link.ring, namedSegments: access)
     control.send(.welcome(welcome), handles: [assembly.returnTable.segment.handle] + link.handles)
     do {
       try core.start()

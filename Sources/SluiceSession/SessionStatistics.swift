@@ -12,8 +12,12 @@ public struct SessionStatistics: Sendable, Hashable {
   public let messagesDropped: UInt64
   /// Messages of this end that the other holds on lease.
   public let leasesOut: Int
+  /// What the other end holds on lease, in bytes. A message that was sent several times counts once.
+  public let bytesLent: Int
   /// Bytes in use in the session's own arena.
   public let bytesInUse: Int
+  /// What memory the session's own arena takes, in bytes: in use, or free and kept warm.
+  public let bytesResident: Int
 
   init(_ core: SessionCore) {
     let carrier = core.parts.carrier
@@ -23,7 +27,11 @@ public struct SessionStatistics: Sendable, Hashable {
     messagesCopied = counters.messagesCopied
     bytesCopied = counters.bytesCopied
     messagesDropped = counters.messagesDropped
-    leasesOut = carrier.lender.outstandingCount
-    bytesInUse = carrier.arena.statistics.inUseByteCount
+    let leases = carrier.lender.outstandingLeases
+    leasesOut = leases.count
+    bytesLent = leases.distinctByteCount
+    let arena = carrier.arena.statistics
+    bytesInUse = arena.inUseByteCount
+    bytesResident = arena.residentByteCount
   }
 }
