@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -54,6 +55,12 @@ SAME(SLUICE_MADV_DONTDUMP, MADV_DONTDUMP);
 SAME(SLUICE_MADV_POPULATE_READ, MADV_POPULATE_READ);
 SAME(SLUICE_MADV_POPULATE_WRITE, MADV_POPULATE_WRITE);
 SAME(SLUICE_SOCKET_PATH_MAX, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+SAME(SLUICE_IN_ATTRIB, IN_ATTRIB);
+SAME(SLUICE_IN_MOVED_TO, IN_MOVED_TO);
+SAME(SLUICE_IN_CREATE, IN_CREATE);
+SAME(SLUICE_IN_DELETE_SELF, IN_DELETE_SELF);
+SAME(SLUICE_IN_MOVE_SELF, IN_MOVE_SELF);
+SAME(SLUICE_IN_ONLYDIR, IN_ONLYDIR);
 SAME(SLUICE_EPOLLIN, EPOLLIN);
 SAME(SLUICE_EPOLLOUT, EPOLLOUT);
 SAME(SLUICE_EPOLLERR, EPOLLERR);
@@ -64,6 +71,9 @@ SAME(SLUICE_EPOLL_CTL_ADD, EPOLL_CTL_ADD);
 SAME(SLUICE_EPOLL_CTL_DEL, EPOLL_CTL_DEL);
 SAME(SLUICE_EPOLL_CTL_MOD, EPOLL_CTL_MOD);
 
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
@@ -179,6 +189,13 @@ int sluice_socket_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t
   *pid = credentials.pid;
   *uid = credentials.uid;
   *gid = credentials.gid;
+  return 0;
+}
+
+int sluice_socket_peer_groups(int descriptor, gid_t *groups, size_t *count) {
+  socklen_t byte_count = (socklen_t)(*count * sizeof *groups);
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &byte_count) < 0) return -errno;
+  *count = byte_count / sizeof *groups;
   return 0;
 }
 
@@ -359,6 +376,7 @@ int sluice_lock_holder(int descriptor, pid_t *holder) {
 
 int sluice_mkdir(const char *path, mode_t mode) { RESULT(mkdir(path, mode)); }
 int sluice_chmod(const char *path, mode_t mode) { RESULT(chmod(path, mode)); }
+int sluice_change_group(const char *path, gid_t group) { RESULT(lchown(path, (uid_t)-1, group)); }
 int sluice_unlink(const char *path) { RESULT(unlink(path)); }
 int sluice_rmdir(const char *path) { RESULT(rmdir(path)); }
 int sluice_rename(const char *from, const char *to) { RESULT(rename(from, to)); }
@@ -370,6 +388,13 @@ int sluice_unlinkat(int directory, const char *name, int is_directory) {
 }
 ssize_t sluice_readlinkat(int directory, const char *name, char *target, size_t byte_count) {
   RESULT(readlinkat(directory, name, target, byte_count));
+}
+
+// MARK: Watching directories
+
+int sluice_inotify_create(void) { RESULT(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
+int sluice_inotify_watch(int inotify, const char *path, uint32_t events) {
+  RESULT(inotify_add_watch(inotify, path, events));
 }
 
 // MARK: Threads

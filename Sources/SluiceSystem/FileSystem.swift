@@ -24,6 +24,13 @@ public enum FileSystem {
     unsafe try call("chmod", path) { unsafe sluice_chmod($0, mode_t(permissions.rawValue)) }
   }
 
+  /// Gives a file to a group. The corresponding C function is `lchown`.
+  ///
+  /// - Throws: `EPERM` when this process is neither root, nor the file's owner and of that group.
+  public static func setGroup(_ group: gid_t, of path: FilePath) throws(SystemError) {
+    unsafe try call("lchown", path) { unsafe sluice_change_group($0, group) }
+  }
+
   /// What stands at a path, itself and not what a symbolic link there points to; `nil` when there is nothing.
   /// The corresponding C function is `lstat`.
   public static func status(of path: FilePath) throws(SystemError) -> Stat? {

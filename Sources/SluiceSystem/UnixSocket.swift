@@ -129,6 +129,23 @@ public enum UnixSocket {
     return PeerCredentials(pid: pid, uid: uid, gid: gid)
   }
 
+  /// The supplementary groups of who is at the other end, as the kernel recorded; `peerCredentials` has the group that is
+  /// none of these. The corresponding C call is `getsockopt(SO_PEERGROUPS)`.
+  public static func peerGroups(of socket: Handle) throws(SystemError) -> [gid_t] {
+    var groups = [gid_t](repeating: 0, count: 32)
+    while true {
+      var count = groups.count
+      // Sound: the array holds as many as `count` says, and the call writes no more.
+      let result = retryingInterrupts { unsafe sluice_socket_peer_groups(socket.rawValue, &groups, &count) }
+      if result == 0 { return Array(groups.prefix(count)) }
+      // The kernel has no more than 65,536 groups for a process.
+      guard result == -Errno.outOfRange.rawValue, groups.count < 65_536 else {
+        throw SystemError(operation: "getsockopt", negated: result, detail: "SO_PEERGROUPS")
+      }
+      groups = [gid_t](repeating: 0, count: groups.count * 8)
+    }
+  }
+
   /// The process at the other end, the one that `peerCredentials` names and never a later one with its pid.
   /// The corresponding C call is `getsockopt(SO_PEERPIDFD)`.
   ///

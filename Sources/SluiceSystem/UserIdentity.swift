@@ -5,6 +5,9 @@ public enum UserIdentity {
   /// The user whose rights the process has. The corresponding C function is `geteuid`.
   public static var effectiveUID: UInt32 { geteuid() }
 
+  /// The group whose rights the process has. The corresponding C function is `getegid`.
+  public static var effectiveGID: UInt32 { getegid() }
+
   /// The process's number. The corresponding C function is `getpid`.
   public static var processID: Int32 { getpid() }
 }

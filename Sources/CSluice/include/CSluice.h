@@ -109,6 +109,9 @@ ssize_t sluice_socket_receive_now(int descriptor, void *bytes, size_t byte_count
 int sluice_socket_take_error(int descriptor);
 /// getsockopt(2), SO_PEERCRED.
 int sluice_socket_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
+/// getsockopt(2), SO_PEERGROUPS: the supplementary groups. `*count` says how many `groups` can hold, then how many there
+/// are; -ERANGE when they are more.
+int sluice_socket_peer_groups(int descriptor, gid_t *groups, size_t *count);
 /// getsockopt(2), SO_PEERPIDFD (Linux 6.5; 77, which Debian 12's headers lack): a new pidfd.
 int sluice_socket_peer_pidfd(int descriptor);
 /// getsockopt(2) and setsockopt(2), SO_SNDBUF; the kernel doubles what it is given.
@@ -202,6 +205,8 @@ int sluice_unlock_file(int descriptor);
 /// mkdir(2), chmod(2), unlink(2), rmdir(2), rename(2).
 int sluice_mkdir(const char *path, mode_t mode);
 int sluice_chmod(const char *path, mode_t mode);
+/// chown(2) of the group only; does not follow a symbolic link.
+int sluice_change_group(const char *path, gid_t group);
 int sluice_unlink(const char *path);
 int sluice_rmdir(const char *path);
 int sluice_rename(const char *from, const char *to);
@@ -211,6 +216,20 @@ int sluice_openat(int directory, const char *name, int flags, mode_t mode);
 int sluice_unlinkat(int directory, const char *name, int is_directory);
 /// readlinkat(2): the byte count of the target, without a terminating zero.
 ssize_t sluice_readlinkat(int directory, const char *name, char *target, size_t byte_count);
+
+// MARK: Watching directories: inotify(7).
+
+#define SLUICE_IN_ATTRIB 0x00000004u
+#define SLUICE_IN_MOVED_TO 0x00000080u
+#define SLUICE_IN_CREATE 0x00000100u
+#define SLUICE_IN_DELETE_SELF 0x00000400u
+#define SLUICE_IN_MOVE_SELF 0x00000800u
+#define SLUICE_IN_ONLYDIR 0x01000000u
+
+/// inotify_init1(2), non-blocking.
+int sluice_inotify_create(void);
+/// inotify_add_watch(2).
+int sluice_inotify_watch(int inotify, const char *path, uint32_t events);
 
 // MARK: Threads.
 
