@@ -120,7 +120,8 @@ let package = Package(
       name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
     .testTarget(
       name: "SluiceSessionTests",
-      dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system], swiftSettings: base),
+      dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system, logging],
+      swiftSettings: base),
     .testTarget(
       name: "PerfDemoTests", dependencies: ["Sluice", "PerfDemoSchema", "perf_demo", subprocess, system],
       swiftSettings: base),

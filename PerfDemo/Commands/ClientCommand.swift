@@ -43,7 +43,8 @@ struct ClientCommand: AsyncParsableCommand {
     _ files: [StoredFile], app: String, classicPath: FilePath
   ) async throws -> [ReportRow] {
     let session = try await DemoError.describing {
-      try await ClientSession.connect(DemoApps.client(app), to: DemoApps.server(), timeout: .seconds(5))
+      try await ClientSession.connect(
+        DemoApps.client(app), to: DemoApps.server(), timeout: .seconds(5), options: DemoApps.quiet)
     }
     defer { session.close() }
     let channel = try await DemoError.describing { try await session.openChannel(Cache.self) }

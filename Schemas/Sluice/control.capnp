@@ -51,7 +51,8 @@ struct ReturnTable {
 }
 
 struct Hello {
-  # The client introduces itself. Handles: 1, the client's return table; with `ring` two more, the client's half of the ring.
+  # The client introduces itself. Handles: 1, the client's return table; with `ring` two more, the client's half of the
+  # ring; then those of each of `channels`, in order.
   #
   # What this says of the client is a claim, checked against the server's list of allowed apps; who the client is, is
   # read from the kernel.
@@ -74,6 +75,13 @@ struct Hello {
 
   namedSegments @7 :Bool;
   # The client asks for named segments, and trusts the server with them.
+
+  metadataTypeId @8 :UInt64;
+  # Schema id of the struct in `metadata`, which stands there in stream framing; 0 if it is none.
+
+  channels @9 :List(OpenChannel);
+  # Channels that the client opens along with the session, at most 64: lanes 2, 4, 6 and so on. Each is answered after
+  # `welcome`, like those that are opened later.
 }
 
 struct RingHalf {
@@ -152,11 +160,20 @@ enum RefusalReason {
   # A limit of the server is reached; `message` names it.
 
   shuttingDown @6;
+  sessionLimit @7;
+  # The server, or this user, has as many sessions as may be; `message` says which.
+
+  rateLimit @8;
+  # The user opens sessions faster than the server allows.
+
+  rejected @9;
+  # The application does not want this client; `message` is its words.
 }
 
 struct OpenChannel {
   # Asks for a channel, which is answered with `channelOpened` or `channelRefused`; without an answer at most 1,024 may be
-  # asked for. Its lane may carry frames towards the opener as soon as the other end accepts.
+  # asked for. Its lane may carry frames towards the opener as soon as the other end accepts. Handles: those of
+  # `dedicated`, if it is not null.
 
   lane @0 :UInt32;
   # Chosen by the opener, counting upwards: the client's are even, from 2; the server's odd, from 1. Never used twice.
@@ -170,16 +187,50 @@ struct OpenChannel {
 
   metadata @3 :Data;
   # The application's own, at most 16 KiB.
+
+  metadataTypeId @4 :UInt64;
+  # Schema id of the struct in `metadata`, which stands there in stream framing; 0 if it is none.
+
+  dedicated @5 :DedicatedLink;
+  # Asks for a link that carries this channel alone. Null: the session's link carries it.
+}
+
+struct DedicatedLink {
+  # A link for one channel. Handles: with a socket 1, the end of it that is not the opener's; with a ring 2, the opener's half.
+
+  kind @0 :LinkKind;
+  ring @1 :RingHalf;
+  # The opener's half, if the link is a ring.
 }
 
 struct ChannelOpened {
+  # Handles: with `ring` 2, the acceptor's half.
+
   lane @0 :UInt32;
+  ring @1 :RingHalf;
+  # The acceptor's half, if the opener asked for a dedicated link that is a ring; else null.
 }
 
 struct ChannelRefused {
   lane @0 :UInt32;
   message @1 :Text;
   # Why, for the opener.
+
+  reason @2 :ChannelRefusalReason;
+}
+
+enum ChannelRefusalReason {
+  declined @0;
+  # The application does not want it; `message` is its words.
+
+  unknownType @1;
+  # It takes no channels of that root type.
+
+  limit @2;
+  # As many channels are open, or wait to be taken, as may.
+
+  ending @3;
+  # The session takes no channels any more.
 }
 
 struct SegmentAnnouncement {

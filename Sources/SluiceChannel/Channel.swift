@@ -12,10 +12,10 @@ import SluiceWaiting
 /// is released, and by ``close()``; it keeps its session's resources until then.
 public final class Channel<Root: StructSchema>: Sendable {
   let core: ChannelCore
-  /// What the opener said about the channel: the application's own bytes.
-  public let metadata: [UInt8]
+  /// What the opener said about the channel.
+  public let metadata: Metadata
 
-  package init(_ core: ChannelCore, metadata: [UInt8]) {
+  package init(_ core: ChannelCore, metadata: Metadata) {
     self.core = core
     self.metadata = metadata
   }

@@ -76,7 +76,7 @@ public final class Request<Root: StructSchema>: Sendable {
 
 extension String {
   /// The longest beginning of whole characters within `limit` bytes.
-  fileprivate func prefix(utf8 limit: Int) -> String {
+  package func prefix(utf8 limit: Int) -> String {
     var end = startIndex
     var byteCount = 0
     while end < endIndex {

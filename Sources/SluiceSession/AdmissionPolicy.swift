@@ -1,5 +1,6 @@
 import SluiceSystem
 import SluiceTransport
+import SystemPackage
 
 /// Who may open a session. A pure value: it sees the client's claims and the kernel's word, and decides.
 struct AdmissionPolicy {
@@ -10,12 +11,14 @@ struct AdmissionPolicy {
   }
 
   let app: ServerApp
-  /// The user whose processes may be clients.
+  /// The server's own user.
   let uid: UInt32
+  /// The group that counts with ``AccessLevel/group``.
+  let gid: UInt32
   let versions: ProtocolVersions
 
   /// The version on which the session runs.
-  func check(_ hello: Control.Hello, credentials: PeerCredentials) throws(Refusal) -> UInt32 {
+  func check(_ hello: Control.Hello, _ peer: PeerIdentity) throws(Refusal) -> UInt32 {
     guard let version = versions.common(with: hello.versions) else {
       throw Refusal(
         reason: .versionMismatch,
@@ -24,17 +27,56 @@ struct AdmissionPolicy {
     guard hello.serverApp == app.name else {
       throw Refusal(reason: .wrongServer, message: "this is “\(app.name)”, not “\(hello.serverApp)”")
     }
-    guard credentials.uid == uid else {
-      throw Refusal(
-        reason: .identityNotAllowed, message: "user \(credentials.uid) may not open sessions, only user \(uid)")
-    }
-    guard app.allowedClients.contains(hello.clientApp) else {
+    try checkAccess(peer)
+    guard let client = app.clients.first(where: { $0.name == hello.clientApp }) else {
       throw Refusal(reason: .clientNotAllowed, message: "the app “\(hello.clientApp)” may not open sessions")
     }
+    try check(peer, against: client)
     guard SessionName.isWellFormed(hello.session) else {
       throw Refusal(reason: .malformedHello, message: "not a name for a session")
     }
     return version
+  }
+
+  private func checkAccess(_ peer: PeerIdentity) throws(Refusal) {
+    let found = peer.credentials.uid
+    switch app.access {
+    case .anyone: return
+    case .user:
+      guard found == uid else { throw .identity("user \(found) may not open sessions, only user \(uid)") }
+    case .group:
+      guard found == uid || peer.belongs(toGroup: gid) else {
+        throw .identity("user \(found) may not open sessions, only users of group \(gid)")
+      }
+    }
+  }
+
+  private func check(_ peer: PeerIdentity, against client: ClientApp) throws(Refusal) {
+    if let uid = client.uid, peer.credentials.uid != uid {
+      throw .identity("“\(client.name)” is of user \(uid), not of user \(peer.credentials.uid)")
+    }
+    if let gid = client.gid, !peer.belongs(toGroup: gid) {
+      throw .identity("“\(client.name)” is of group \(gid), not of group \(peer.credentials.gid)")
+    }
+    if let executable = client.executable, let problem = peer.mismatch(with: executable) {
+      throw .identity("“\(client.name)” is the program \(executable); \(problem)")
+    }
+  }
+}
+
+extension AdmissionPolicy.Refusal {
+  fileprivate static func identity(_ message: String) -> Self { Self(reason: .identityNotAllowed, message: message) }
+}
+
+extension PeerIdentity {
+  /// Why the process does not run `executable`, or cannot be shown to; nil if it does.
+  func mismatch(with executable: FilePath) -> String? {
+    do {
+      let found = try executablePath()
+      return found == executable ? nil : "it runs \(found)"
+    } catch {
+      return "what it runs cannot be seen: \(error)"
+    }
   }
 }
 

@@ -3,6 +3,33 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 
+/// What a client says to a server.
+struct ClientIntroduction: Sendable {
+  let client: ClientApp
+  let server: ServerApp
+  let metadata: Metadata
+  let channels: [InitialChannel]
+
+  func check() throws(SessionError) {
+    try AppName.check(client.name)
+    try AppName.check(server)
+    try metadata.checkLength()
+    for channel in channels { try channel.metadata.checkLength() }
+    guard channels.count <= Control.initialChannelLimit else {
+      throw .tooManyInitialChannels(channels.count, limit: Control.initialChannelLimit)
+    }
+  }
+
+  /// The channels, as the protocol numbers them.
+  var openings: [Control.ChannelOpening] {
+    channels.enumerated().map { index, channel in
+      Control.ChannelOpening(
+        lane: UInt32(2 * (index + 1)), rootTypeID: channel.type.rootTypeID, rootTypeName: channel.type.rootTypeName,
+        metadata: channel.metadata)
+    }
+  }
+}
+
 /// A client's half of the handshake: one message there, one back. The caller moves them, blocking or suspended.
 struct ClientHandshake {
   let transport: SocketTransport
@@ -10,38 +37,36 @@ struct ClientHandshake {
   let hello: [UInt8]
   let handles: [Handle]
   let deadline: ContinuousClock.Instant
-  private let server: ServerApp
+  private let introduction: ClientIntroduction
   private let peer: PeerIdentity
   private let assembly: SessionAssembly
   private let ring: RingOffer?
   private let options: SessionOptions
 
   /// Connects to the server's socket, checks whose it is, and prepares the introduction.
-  init(
-    _ client: ClientApp, _ server: ServerApp, metadata: [UInt8], timeout: Duration, options: SessionOptions
-  ) throws(SessionError) {
-    try AppName.check(client.name)
-    try AppName.check(server.name)
-    guard metadata.count <= Session.metadataLimit else {
-      throw .metadataTooLong(byteCount: metadata.count, limit: Session.metadataLimit)
-    }
-    self.server = server
+  init(_ introduction: ClientIntroduction, timeout: Duration, options: SessionOptions) throws(SessionError) {
+    try introduction.check()
+    self.introduction = introduction
     self.options = options
+    let server = introduction.server
     deadline = .now.advanced(by: timeout)
     let socket = try Self.connect(to: server, deadline: deadline)
     peer = try Self.identify(socket, as: server)
     assembly = try SessionAssembly(
       server: server.name, session: SessionName.make(), role: .client, options: options)
     ring = options.link == .ring ? try assembly.makeRingOffer() : nil
-    let introduction = Control.Hello(
-      versions: options.versions, serverApp: server.name, clientApp: client.name, session: assembly.session,
-      metadata: metadata, returnTable: assembly.returnTableSize, ring: ring?.size,
-      namedSegments: options.segmentBacking != .sealedMemory)
+    let message = Control.Hello(
+      versions: options.versions, serverApp: server.name, clientApp: introduction.client.name,
+      session: assembly.session, metadata: introduction.metadata, returnTable: assembly.returnTableSize,
+      ring: ring?.size, channels: introduction.openings, namedSegments: options.segmentBacking != .sealedMemory)
     handles = [assembly.returnTable.segment.handle] + (ring?.handles ?? [])
     do {
-      hello = try Control.hello(introduction).encoded()
+      hello = try Control.hello(message).encoded()
     } catch {
       throw .protocolViolation("an introduction that cannot be encoded: \(error)")
+    }
+    guard hello.count <= Control.largestByteCount else {
+      throw .introductionTooLong(byteCount: hello.count, limit: Control.largestByteCount)
     }
     do {
       transport = try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount)
@@ -69,23 +94,17 @@ struct ClientHandshake {
     }
   }
 
-  /// Who listens, on the kernel's word. Somebody else than the app's user could have put a socket there.
+  /// Who listens, on the kernel's word. Somebody else could have put a socket there.
   private static func identify(_ socket: Handle, as server: ServerApp) throws(SessionError) -> PeerIdentity {
+    let peer: PeerIdentity
     do {
-      let credentials = try UnixSocket.peerCredentials(of: socket)
-      let expected = server.uid ?? UserIdentity.effectiveUID
-      guard credentials.uid == expected else {
-        throw SessionError.wrongServerIdentity(expectedUID: expected, foundUID: credentials.uid)
-      }
-      return PeerIdentity(credentials: credentials, process: try UnixSocket.peerProcess(of: socket))
-    } catch let error as SystemError {
+      peer = try PeerIdentity(of: socket)
+    } catch {
       // The server died between the connection and the question.
       throw error.errno == .noSuchProcess ? .serverNotRunning(app: server.name) : .system(error)
-    } catch let error as SessionError {
-      throw error
-    } catch {
-      throw .protocolViolation("\(error)")
     }
+    if let problem = server.mismatch(with: peer) { throw .wrongServerIdentity(problem) }
+    return peer
   }
 
   /// Makes the session of the server's answer, and starts it.
@@ -100,6 +119,12 @@ struct ClientHandshake {
     switch control {
     case .welcome(let welcome): return try begin(welcome, answer.handles)
     case .refusal(let refusal):
+      options.logger.notice(
+        "refused by the server",
+        metadata: [
+          "server": "\(introduction.server.name)", "reason": "\(refusal.reason)", "message": "\(refusal.message)",
+          "peer": "\(peer.credentials)",
+        ])
       guard refusal.reason != .versionMismatch else {
         throw .versionMismatch(ours: options.versions, theirs: refusal.versions)
       }
@@ -121,12 +146,12 @@ struct ClientHandshake {
     guard let returnTable = handles.first else { throw .protocolViolation("a welcome without descriptors") }
     let link = try makeLink(welcome, Array(handles.dropFirst()))
     let core = try assembly.assemble(
-      peerApp: server.name, peerMetadata: [], peer: peer,
+      peerApp: introduction.server.name, peerMetadata: .none, peer: peer,
       control: ControlConnection(over: transport, reactor: options.reactor), link: link.transport,
       linkSegments: link.segments, laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
-      peerReturnsHandle: returnTable,
-      serverWideArena: nil, namedSegments: welcome.namedSegments,
-      tidyAfterPeer: { [server] in Rendezvous.removeLeftovers(of: server) })
+      peerReturnsHandle: returnTable, initialChannels: introduction.openings, serverWideArena: nil,
+      namedSegments: welcome.namedSegments,
+      tidyAfterPeer: { [server = introduction.server] in Rendezvous.removeLeftovers(of: server) }, whenEnded: nil)
     do {
       try core.start()
     } catch {
@@ -163,5 +188,25 @@ struct ClientHandshake {
     case let error as TransportError: return .transport(error)
     default: return .protocolViolation("\(error)")
     }
+  }
+}
+
+extension ServerApp {
+  /// Why a process is not the one that the app says its server is; nil if it is.
+  func mismatch(with peer: PeerIdentity) -> String? {
+    let found = peer.credentials.uid
+    if let uid {
+      if found != uid { return "the server is of user \(found), not of user \(uid)" }
+    } else if found != UserIdentity.effectiveUID, access == .user || found != 0 {
+      return "the server is of user \(found), not of user \(UserIdentity.effectiveUID); name its user if it may be"
+    }
+    // With access for a group, the group says who may connect, not who serves.
+    if let gid, access != .group, !peer.belongs(toGroup: gid) {
+      return "the server is of group \(peer.credentials.gid), not of group \(gid)"
+    }
+    if let executable, let problem = peer.mismatch(with: executable) {
+      return "the server is the program \(executable); \(problem)"
+    }
+    return nil
   }
 }

@@ -1,23 +1,92 @@
+import CapnProto
 import SluiceChannel
 import SluiceSystem
 import SluiceTransport
-import SystemPackage
+
+/// A channel that a client asks for as it opens a session, in the same round trip: see
+/// ``Session/initialChannel(_:of:timeout:)``.
+public struct InitialChannel: Sendable, Hashable {
+  /// What it carries.
+  public let type: ChannelType
+  /// The application's own, for the server.
+  public let metadata: Metadata
+
+  /// A channel for messages with the root type `root`.
+  public init<Root: StructSchema>(_ root: Root.Type, metadata: Metadata = .none) {
+    type = ChannelType(root)
+    self.metadata = metadata
+  }
+}
 
 /// Opens sessions with servers.
 public enum ClientSession {
   /// Opens a session with the server of `server`, as `client`.
   ///
   /// - Parameters:
-  ///   - metadata: The application's own, for the server; at most ``Session/metadataLimit`` bytes.
-  ///   - timeout: How long the server may take to answer.
-  /// - Throws: ``SessionError``: ``SessionError/serverNotRunning(app:)`` at once without a server,
+  ///   - metadata: The application's own, for the server.
+  ///   - channels: Channels that are opened along with the session, at most 64; see
+  ///     ``Session/initialChannel(_:of:timeout:)``.
+  ///   - waiting: How long to wait for a server that does not run yet; nil to fail at once. It costs no polling, but one of
+  ///     the user's inotify instances (`fs.inotify.max_user_instances`) while it waits.
+  ///   - timeout: How long the server, once it runs, may take to answer.
+  /// - Throws: ``SessionError``: ``SessionError/serverNotRunning(app:)`` without a server,
   ///   ``SessionError/refused(_:message:)``, ``SessionError/versionMismatch(ours:theirs:)``,
   ///   ``SessionError/timedOut``, and others.
   public static func connect(
-    _ client: ClientApp, to server: ServerApp, metadata: [UInt8] = [], timeout: Duration = .seconds(5),
-    options: SessionOptions = SessionOptions()
+    _ client: ClientApp, to server: ServerApp, metadata: Metadata = .none, channels: [InitialChannel] = [],
+    waiting: Duration? = nil, timeout: Duration = .seconds(5), options: SessionOptions = SessionOptions()
   ) async throws(SessionError) -> Session {
-    let handshake = try ClientHandshake(client, server, metadata: metadata, timeout: timeout, options: options)
+    let introduction = ClientIntroduction(client: client, server: server, metadata: metadata, channels: channels)
+    let limit = waiting.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    while true {
+      // Watched first, so that no server appears between the attempt and the watch.
+      let watch = try watch(for: server, limit)
+      let absence: SessionError
+      do throws(SessionError) {
+        return try await attempt(introduction, timeout, options)
+      } catch {
+        absence = error
+      }
+      guard let watch, absence.isAbsence else { throw absence }
+      switch await options.reactor.wait(for: watch.descriptor, .readable, deadline: limit) {
+      case .ready: break
+      case .timedOut: throw absence
+      case .cancelled: throw .cancelled
+      case .failed(let error): throw .system(error)
+      }
+    }
+  }
+
+  /// As ``connect(_:to:metadata:channels:waiting:timeout:options:)``, but blocks the thread.
+  public static func connectSync(
+    _ client: ClientApp, to server: ServerApp, metadata: Metadata = .none, channels: [InitialChannel] = [],
+    waiting: Duration? = nil, timeout: Duration = .seconds(5), options: SessionOptions = SessionOptions()
+  ) throws(SessionError) -> Session {
+    let introduction = ClientIntroduction(client: client, server: server, metadata: metadata, channels: channels)
+    let limit = waiting.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    while true {
+      let watch = try watch(for: server, limit)
+      let absence: SessionError
+      do throws(SessionError) {
+        return try attemptSync(introduction, timeout, options)
+      } catch {
+        absence = error
+      }
+      guard let watch, absence.isAbsence else { throw absence }
+      do {
+        guard try !Poll.wait(for: watch.descriptor, .readable, deadline: limit).isEmpty else { throw absence }
+      } catch let error as SystemError {
+        throw .system(error)
+      } catch {
+        throw absence
+      }
+    }
+  }
+
+  private static func attempt(
+    _ introduction: ClientIntroduction, _ timeout: Duration, _ options: SessionOptions
+  ) async throws(SessionError) -> Session {
+    let handshake = try ClientHandshake(introduction, timeout: timeout, options: options)
     do {
       let transport = handshake.transport
       // Sound: bytes have no padding.
@@ -30,12 +99,10 @@ public enum ClientSession {
     }
   }
 
-  /// As ``connect(_:to:metadata:timeout:options:)``, but blocks the thread.
-  public static func connectSync(
-    _ client: ClientApp, to server: ServerApp, metadata: [UInt8] = [], timeout: Duration = .seconds(5),
-    options: SessionOptions = SessionOptions()
+  private static func attemptSync(
+    _ introduction: ClientIntroduction, _ timeout: Duration, _ options: SessionOptions
   ) throws(SessionError) -> Session {
-    let handshake = try ClientHandshake(client, server, metadata: metadata, timeout: timeout, options: options)
+    let handshake = try ClientHandshake(introduction, timeout: timeout, options: options)
     do {
       let transport = handshake.transport
       // Sound: bytes have no padding.
@@ -43,6 +110,28 @@ public enum ClientSession {
       return try handshake.finish(with: try transport.receive(deadline: handshake.deadline))
     } catch {
       throw handshake.failed(error)
+    }
+  }
+
+  /// A watch for the server's socket, if somebody wants to wait for it.
+  private static func watch(
+    for server: ServerApp, _ limit: ContinuousClock.Instant?
+  ) throws(SessionError) -> PathWatch? {
+    guard limit != nil else { return nil }
+    do {
+      return try PathWatch(for: Rendezvous.socket(in: RuntimeDirectory(for: server).folder(of: server)))
+    } catch {
+      throw .system(error)
+    }
+  }
+}
+
+extension SessionError {
+  /// Whether there is no server yet, or no more.
+  fileprivate var isAbsence: Bool {
+    switch self {
+    case .serverNotRunning, .refused(.shuttingDown, message: _): true
+    default: false
     }
   }
 }

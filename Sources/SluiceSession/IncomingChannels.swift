@@ -1,50 +1,94 @@
+import CapnProto
+import SluiceChannel
 import SluiceTransport
-import SluiceWaiting
+import Synchronization
 
-/// The channels that the other end opened and that nobody took yet, by the type of their messages. A value over shared
-/// queues.
-struct IncomingChannels {
-  typealias Queue = Mailbox<Control.ChannelOpening, SessionError>
+/// The channels of one type that the other end of a session opens.
+public struct Channels<Root: StructSchema>: AsyncSequence, Sendable {
+  /// Kept, so that the session is not closed under the loop.
+  let session: Session
+  let queue: WaitingChannels.Queue
 
-  /// Most channels of one type that wait to be taken.
-  private static let queueCapacity = 1024
-  /// Most types of which channels wait.
-  private static let typeLimit = 256
+  /// Takes and accepts one channel after the other.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let session: Session
+    let queue: WaitingChannels.Queue
 
-  private var queues: [UInt64: Queue] = [:]
-  /// Set when nothing more will come.
-  private var ending: Ending?
-
-  private struct Ending {
-    let error: SessionError?
+    /// The next channel; nil when the session has ended in order, or the task was cancelled.
+    public mutating func next() async throws(SessionError) -> Channel<Root>? {
+      let item = await queue.next()
+      if case .gaveUp = item { return nil }
+      return try session.accept(item, gaveUp: .cancelled)
+    }
   }
 
-  /// Where channels of the given type wait.
-  mutating func queue(rootTypeID: UInt64) -> Queue {
-    if let queue = queues[rootTypeID] { return queue }
-    let queue = Queue(capacity: Self.queueCapacity)
-    if let ending { queue.finish(ending.error) }
-    queues[rootTypeID] = queue
-    return queue
+  /// Another iterator: each channel goes to one of them.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(session: session, queue: queue) }
+}
+
+/// The channels of one type that the other end of a session opens, to be accepted or refused.
+public struct IncomingChannels<Root: StructSchema>: AsyncSequence, Sendable {
+  /// Kept, so that the session is not closed under the loop.
+  let session: Session
+  let queue: WaitingChannels.Queue
+
+  /// Takes one after the other.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let session: Session
+    let queue: WaitingChannels.Queue
+
+    /// The next one; nil when the session has ended in order, or the task was cancelled.
+    public mutating func next() async throws(SessionError) -> IncomingChannel<Root>? {
+      let item = await queue.next()
+      if case .gaveUp = item { return nil }
+      return try session.opening(item, gaveUp: .cancelled).map { IncomingChannel($0, session) }
+    }
   }
 
-  /// Queues a channel; false when there is no room for it.
-  mutating func deliver(_ opening: Control.ChannelOpening) -> Bool {
-    guard queues[opening.rootTypeID] != nil || queues.count < Self.typeLimit else { return false }
-    return queue(rootTypeID: opening.rootTypeID).deliver(opening)
+  /// Another iterator: each channel goes to one of them.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(session: session, queue: queue) }
+}
+
+/// A channel that the other end wants to open. It is answered once; released without an answer, it is refused.
+///
+/// Thread-safe.
+public final class IncomingChannel<Root: StructSchema>: Sendable {
+  /// What the opener says about it.
+  public var metadata: Metadata { opening.metadata }
+  private let opening: Control.ChannelOpening
+  private let session: Session
+  private let isAnswered = Atomic(false)
+
+  init(_ opening: Control.ChannelOpening, _ session: Session) {
+    self.opening = opening
+    self.session = session
   }
 
-  /// How many wait.
-  var count: Int { queues.values.reduce(0) { $0 + $1.count } }
-
-  /// Takes all that wait.
-  func removeAll() -> [Control.ChannelOpening] {
-    queues.values.flatMap { $0.removeAll() }
+  deinit {
+    if takeAnswer() { session.core.refuse(opening.lane, .declined, "it was released without an answer") }
   }
 
-  /// Tells whoever waits that nothing more will come.
-  mutating func finish(_ error: SessionError?) {
-    ending = Ending(error: error)
-    for queue in queues.values { queue.finish(error) }
+  /// Opens the channel.
+  ///
+  /// - Throws: ``SessionError/sessionEnded(_:)``, ``SessionError/alreadyAnswered``.
+  public func accept() throws(SessionError) -> Channel<Root> {
+    guard takeAnswer() else { throw .alreadyAnswered }
+    guard let core = session.core.accept(opening) else {
+      throw .sessionEnded(session.core.state.withLock { $0.end } ?? .closed)
+    }
+    return Channel(core, metadata: opening.metadata)
+  }
+
+  /// Refuses the channel.
+  ///
+  /// - Parameter reason: For the opener; cut off after 1,024 bytes.
+  /// - Throws: ``SessionError/alreadyAnswered``.
+  public func refuse(_ reason: String) throws(SessionError) {
+    guard takeAnswer() else { throw .alreadyAnswered }
+    session.core.refuse(opening.lane, .declined, reason)
+  }
+
+  private func takeAnswer() -> Bool {
+    !isAnswered.exchange(true, ordering: .relaxed)
   }
 }

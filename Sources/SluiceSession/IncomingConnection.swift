@@ -29,8 +29,7 @@ final class IncomingConnection: Sendable {
   private let state: Mutex<State>
 
   init(_ socket: Handle, reactor: Reactor, report: @escaping Report) throws {
-    peer = PeerIdentity(
-      credentials: try UnixSocket.peerCredentials(of: socket), process: try UnixSocket.peerProcess(of: socket))
+    peer = try PeerIdentity(of: socket)
     self.reactor = reactor
     let transport = try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount)
     state = Mutex(State(transport: transport, report: report))
@@ -65,6 +64,15 @@ final class IncomingConnection: Sendable {
       outcome = .failed("\(error)")
     }
     if let outcome { finish(outcome) }
+  }
+
+  /// What stands in the way of the session that the client asked for while others decided about it; nil if nothing does.
+  ///
+  /// Nothing may follow the introduction, so that what can be read is the end of the connection, or a breach.
+  var problem: String? {
+    guard let transport = state.withLock({ $0.transport }) else { return "the connection has been closed" }
+    guard (try? Poll.isReady(transport.readDescriptor, .readable)) == true else { return nil }
+    return "the client went, or spoke, before it was answered"
   }
 
   private static func decode(_ frame: RawSpan, _ handles: [Handle]) -> Outcome {

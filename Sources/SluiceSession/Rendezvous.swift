@@ -1,4 +1,5 @@
 import SluiceSystem
+import SluiceTransport
 import SystemPackage
 
 /// A server app's folder: its lock, its socket, and its description for people.
@@ -19,7 +20,7 @@ struct Rendezvous: ~Copyable {
 
   /// Takes a server's place: the folder is ours alone, without leftovers, as long as this value lives.
   init(of app: ServerApp) throws(SessionError) {
-    try AppName.check(app.name)
+    try AppName.check(app)
     let directory = RuntimeDirectory(for: app)
     let folder = directory.folder(of: app)
     let socket = Self.socket(in: folder)
@@ -30,18 +31,48 @@ struct Rendezvous: ~Copyable {
     // Another process may remove the folder between its creation and the lock: a few tries suffice.
     var lock: FileLock?
     for _ in 0..<8 where lock == nil {
-      try directory.prepare()
+      try directory.prepare(for: app.access)
       lock = try Self.lock(folder, app: app)
     }
     guard let lock else { throw .runtimeDirectory(path: folder.string, problem: "it is removed all the time") }
     do {
-      try FileSystem.removeFile(socket)
+      // What a dead server left. The description is made anew after the socket: who waits for the server watches for it.
+      for name in ["socket", "description"] { try FileSystem.removeFile(folder.appending(name)) }
+      try Self.open(folder, to: app)
     } catch {
-      throw .runtimeDirectory(path: socket.string, problem: "\(error)")
+      throw .runtimeDirectory(path: folder.string, problem: "\(error)")
     }
     self.folder = folder
     self.lock = lock
   }
+
+  /// Lets in, besides this user, who is to reach the socket.
+  private static func open(_ folder: FilePath, to app: ServerApp) throws(SystemError) {
+    if app.access == .group { try FileSystem.setGroup(group(of: app), of: folder) }
+    try FileSystem.setPermissions(app.access.folderPermissions, of: folder)
+  }
+
+  /// Listens. Who may connect follows the app's access level.
+  func listen(for app: ServerApp) throws(SessionError) -> SocketListener {
+    let path = Self.socket(in: folder)
+    let listener: SocketListener
+    do {
+      listener = try SocketListener(at: path, permissions: app.access.socketPermissions)
+    } catch {
+      throw .listener(error)
+    }
+    guard app.access == .group else { return listener }
+    do {
+      // Until this is done only the server's own group could knock, whom the admission policy turns away.
+      try FileSystem.setGroup(Self.group(of: app), of: path)
+    } catch {
+      throw .runtimeDirectory(path: path.string, problem: "\(error)")
+    }
+    return listener
+  }
+
+  /// The group that may reach a server with that access level.
+  static func group(of app: ServerApp) -> UInt32 { app.gid ?? UserIdentity.effectiveGID }
 
   /// Creates the folder if it is missing, and locks it; nil when it vanished in between.
   private static func lock(_ folder: FilePath, app: ServerApp) throws(SessionError) -> FileLock? {
@@ -72,7 +103,8 @@ struct Rendezvous: ~Copyable {
     let path = folder.appending("description")
     do {
       let file = try Handle.open(
-        path, .writeOnly, options: [.create, .truncate, .noFollow], permissions: .ownerReadWrite)
+        path, .writeOnly, options: [.create, .truncate, .noFollow],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
       try file.descriptor.writeAll(text.utf8)
     } catch {
       throw .runtimeDirectory(path: path.string, problem: "\(error)")

@@ -10,9 +10,6 @@ import SluiceTransport
 ///
 /// Thread-safe. A session ends when it is closed, or when it and all of its channels are released.
 public final class Session: Sendable {
-  /// Most bytes of metadata with a session or channel.
-  public static let metadataLimit = 16_384
-
   let core: SessionCore
 
   init(_ core: SessionCore) {
@@ -31,19 +28,19 @@ public final class Session: Sendable {
   public var role: SessionRole { core.parts.role }
   /// The other end's app, as it names itself.
   public var peerApp: String { core.parts.peerApp }
-  /// What the client said when it connected: the application's own bytes. At the client's end, empty.
-  public var peerMetadata: [UInt8] { core.parts.peerMetadata }
+  /// What the client said about itself when it connected. At the client's end, nothing.
+  public var peerMetadata: Metadata { core.parts.peerMetadata }
   /// Who the other end is, on the kernel's word.
   public var peer: PeerIdentity { core.parts.peer }
 
   /// Opens a channel for messages with the root type `root`. Suspends until the other end takes it.
   ///
   /// - Parameters:
-  ///   - metadata: The application's own, for the other end; at most ``metadataLimit`` bytes.
+  ///   - metadata: The application's own, for the other end.
   ///   - timeout: How long to wait; nil for ever.
-  /// - Throws: ``SessionError``, among them ``SessionError/channelRefused(_:)`` and ``SessionError/timedOut``.
+  /// - Throws: ``SessionError``, among them ``SessionError/channelRefused(_:message:)`` and ``SessionError/timedOut``.
   public func openChannel<Root: StructSchema>(
-    _ root: Root.Type, metadata: [UInt8] = [], timeout: Duration? = .seconds(5)
+    _ root: Root.Type, metadata: Metadata = .none, timeout: Duration? = .seconds(5)
   ) async throws(SessionError) -> Channel<Root> {
     let core = try await core.open(
       opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
@@ -52,14 +49,38 @@ public final class Session: Sendable {
 
   /// As ``openChannel(_:metadata:timeout:)``, but blocks the thread.
   public func openChannelSync<Root: StructSchema>(
-    _ root: Root.Type, metadata: [UInt8] = [], timeout: Duration? = .seconds(5)
+    _ root: Root.Type, metadata: Metadata = .none, timeout: Duration? = .seconds(5)
   ) throws(SessionError) -> Channel<Root> {
     let core = try core.openSync(opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
     return Channel(core, metadata: metadata)
   }
 
-  private func opening<Root: StructSchema>(_: Root.Type, _ metadata: [UInt8]) -> Control.ChannelOpening {
+  private func opening<Root: StructSchema>(_: Root.Type, _ metadata: Metadata) -> Control.ChannelOpening {
     Control.ChannelOpening(lane: 0, rootTypeID: Root.typeID, rootTypeName: Root.typeName, metadata: metadata)
+  }
+
+  /// A channel that was asked for as the session was opened: see `connect`. Suspends until the other end takes it.
+  ///
+  /// - Parameters:
+  ///   - index: Its place among those that were asked for.
+  ///   - root: Its root type, as it was asked for.
+  /// - Throws: ``SessionError/noSuchInitialChannel(_:)``, also when it was taken before, and what
+  ///   ``openChannel(_:metadata:timeout:)`` throws.
+  public func initialChannel<Root: StructSchema>(
+    _ index: Int = 0, of root: Root.Type, timeout: Duration? = .seconds(5)
+  ) async throws(SessionError) -> Channel<Root> {
+    let pending = try core.takeInitialChannel(at: index, rootTypeID: Root.typeID)
+    return Channel(
+      try await core.answer(to: pending, deadline: timeout.map { .now.advanced(by: $0) }), metadata: pending.metadata)
+  }
+
+  /// As ``initialChannel(_:of:timeout:)``, but blocks the thread.
+  public func initialChannelSync<Root: StructSchema>(
+    _ index: Int = 0, of root: Root.Type, timeout: Duration? = .seconds(5)
+  ) throws(SessionError) -> Channel<Root> {
+    let pending = try core.takeInitialChannel(at: index, rootTypeID: Root.typeID)
+    return Channel(
+      try core.answerSync(to: pending, deadline: timeout.map { .now.advanced(by: $0) }), metadata: pending.metadata)
   }
 
   /// The channels for messages with the root type `root` that the other end opens. Each is accepted when it is taken; until
@@ -68,6 +89,21 @@ public final class Session: Sendable {
   /// Ends with the session: in order, or by throwing ``SessionError/sessionEnded(_:)``.
   public func channels<Root: StructSchema>(of root: Root.Type) -> Channels<Root> {
     Channels(session: self, queue: core.incoming(rootTypeID: Root.typeID))
+  }
+
+  /// As ``channels(of:)``, but each is to be accepted or refused by who takes it, who sees its metadata first.
+  public func incomingChannels<Root: StructSchema>(of root: Root.Type) -> IncomingChannels<Root> {
+    IncomingChannels(session: self, queue: core.incoming(rootTypeID: Root.typeID))
+  }
+
+  /// The next channel that the other end opens, to be accepted or refused; blocks the thread for it. Nil when the session
+  /// has ended in order.
+  public func nextIncomingChannelSync<Root: StructSchema>(
+    of root: Root.Type, timeout: Duration? = nil
+  ) throws(SessionError) -> IncomingChannel<Root>? {
+    let queue = core.incoming(rootTypeID: Root.typeID)
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    return try opening(queue.nextBlocking(deadline: deadline), gaveUp: .timedOut).map { IncomingChannel($0, self) }
   }
 
   /// The next channel that the other end opens; blocks the thread for it. Nil when the session has ended in order.
@@ -80,10 +116,17 @@ public final class Session: Sendable {
   }
 
   func accept<Root: StructSchema>(
-    _ item: IncomingChannels.Queue.Item, gaveUp: SessionError
+    _ item: WaitingChannels.Queue.Item, gaveUp: SessionError
   ) throws(SessionError) -> Channel<Root>? {
+    guard let opening = try opening(item, gaveUp: gaveUp) else { return nil }
+    return core.accept(opening).map { Channel($0, metadata: opening.metadata) }
+  }
+
+  func opening(
+    _ item: WaitingChannels.Queue.Item, gaveUp: SessionError
+  ) throws(SessionError) -> Control.ChannelOpening? {
     switch item {
-    case .element(let opening): core.accept(opening).map { Channel($0, metadata: opening.metadata) }
+    case .element(let opening): opening
     case .finished: nil
     case .failed(let error): throw error
     case .gaveUp: throw gaveUp
@@ -136,6 +179,14 @@ public final class Session: Sendable {
     }
   }
 
+  /// Takes no channels of the other end any more; those that are open go on, and when the last of them is closed, the
+  /// session ends in order. Does not wait for that: ``end()`` does.
+  ///
+  /// - Parameter reason: For people at the other end.
+  public func drain(reason: String = "") {
+    core.drain(reason)
+  }
+
   /// Ends the session in order, once: what is pending fails, here with ``SessionEnd/closed``, at the other end with
   /// ``SessionEnd/closedByPeer(_:)``. Does not block.
   ///
@@ -154,27 +205,4 @@ public final class Session: Sendable {
     let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
     return core.endSignal().waitBlocking(deadline: deadline, onTimeout: nil)
   }
-}
-
-/// The channels of one type that the other end of a session opens.
-public struct Channels<Root: StructSchema>: AsyncSequence, Sendable {
-  /// Kept, so that the session is not closed under the loop.
-  let session: Session
-  let queue: IncomingChannels.Queue
-
-  /// Takes and accepts one channel after the other.
-  public struct AsyncIterator: AsyncIteratorProtocol {
-    let session: Session
-    let queue: IncomingChannels.Queue
-
-    /// The next channel; nil when the session has ended in order, or the task was cancelled.
-    public mutating func next() async throws(SessionError) -> Channel<Root>? {
-      let item = await queue.next()
-      if case .gaveUp = item { return nil }
-      return try session.accept(item, gaveUp: .cancelled)
-    }
-  }
-
-  /// Another iterator: each channel goes to one of them.
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(session: session, queue: queue) }
 }

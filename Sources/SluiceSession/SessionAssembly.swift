@@ -54,10 +54,10 @@ struct SessionAssembly: Sendable {
 
   /// The session; it is not started.
   func assemble(
-    peerApp: String, peerMetadata: [UInt8], peer: PeerIdentity, control: ControlConnection, link: any Transport,
+    peerApp: String, peerMetadata: Metadata, peer: PeerIdentity, control: ControlConnection, link: any Transport,
     linkSegments: [SegmentInfo], laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
-    serverWideArena: Arena?, namedSegments access: SegmentAccess?,
-    tidyAfterPeer: (@Sendable () -> Void)?
+    initialChannels: [Control.ChannelOpening], serverWideArena: Arena?, namedSegments access: SegmentAccess?,
+    tidyAfterPeer: (@Sendable () -> Void)?, whenEnded: (@Sendable () -> Void)?
   ) throws(SessionError) -> SessionCore {
     let returns = try viewReturns(peerReturns, peerReturnsHandle)
     let lender: Lender
@@ -83,7 +83,8 @@ struct SessionAssembly: Sendable {
       SessionCore.Parts(
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
         control: control, carrier: carrier, linkSegments: linkSegments, returnTable: returnTable,
-        laneWindow: laneWindow, options: options, namedSegments: access, tidyAfterPeer: tidyAfterPeer))
+        laneWindow: laneWindow, initialChannels: initialChannels, options: options, namedSegments: access,
+        tidyAfterPeer: tidyAfterPeer, whenEnded: whenEnded))
   }
 
   /// Where segments are to stand whose names begin with `prefix`.

@@ -17,7 +17,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let name: String
     let role: SessionRole
     let peerApp: String
-    let peerMetadata: [UInt8]
+    let peerMetadata: Metadata
     let peer: PeerIdentity
     let control: ControlConnection
     let carrier: Carrier
@@ -25,11 +25,15 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let linkSegments: [SegmentInfo]
     let returnTable: ReturnTable
     let laneWindow: UInt32
+    /// Channels that are opened along with the session: at the client's end, those it has asked for.
+    let initialChannels: [Control.ChannelOpening]
     let options: SessionOptions
     /// Who may open segments by name; nil if they are sealed.
     let namedSegments: SegmentAccess?
     /// Tidies up after the other process, once it is dead.
     let tidyAfterPeer: (@Sendable () -> Void)?
+    /// Called when the session has ended, before that is reported.
+    let whenEnded: (@Sendable () -> Void)?
 
     var reactor: Reactor { options.reactor }
     var logger: Logger { options.logger }
@@ -38,18 +42,24 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   typealias Opening = OneShot<Result<Void, SessionError>>
 
   /// A channel that this end has asked for.
-  struct PendingChannel {
+  struct PendingChannel: Sendable {
     let core: ChannelCore
     let opening: Opening
+    let metadata: Metadata
+    let rootTypeID: UInt64
   }
 
   struct State {
     var lanes: LaneNumbers
     var channels: [UInt32: ChannelCore] = [:]
     var opening: [UInt32: PendingChannel] = [:]
+    /// Those asked for along with the session, until they are taken.
+    var initial: [PendingChannel?] = []
     /// Who waits until the other end has answered some of `opening`.
     var openingWaiters: [OneShot<Bool>] = []
-    var incoming = IncomingChannels()
+    var incoming = WaitingChannels()
+    /// What the other end is told at the end of a session that takes nothing new.
+    var drainMessage: String?
     /// By id.
     var borrowedSegments: [UInt32: SegmentInfo] = [:]
     var watches: [Registration] = []
@@ -97,12 +107,17 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   func start() throws(SystemError) {
     parts.carrier.attach(self)
     parts.carrier.borrower.onRing { [weak self] in self?.ring() }
+    if parts.role == .client { bookInitialChannels() }
     try parts.carrier.link.start(owner: self)
     try parts.control.start { [weak self] event in self?.handle(event) }
     if let process = parts.peer.process {
       let watch = try parts.reactor.register(process.descriptor, for: .readable) { [weak self] _ in self?.peerDied() }
       state.withLock { $0.watches.append(watch) }
     }
+    if parts.role == .server {
+      for opening in parts.initialChannels { peerOpens(opening) }
+    }
+    parts.logger.debug("session opened", metadata: logMetadata)
   }
 
   // MARK: What arrives on the control socket
@@ -133,8 +148,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     case .returned: parts.carrier.lender.rang()
     case .shareSegment, .segmentShared: break
     case .openChannel(let opening): peerOpens(opening)
-    case .channelOpened(let lane): peerAnswered(lane, .success(()))
-    case .channelRefused(let lane, let message): peerAnswered(lane, .failure(.channelRefused(message)))
+    case .channelOpened(let lane, _): peerAnswered(lane, .success(()))
+    case .channelRefused(let lane, let reason, let message):
+      peerAnswered(lane, .failure(.channelRefused(reason, message: message)))
     case .goodbye(let message):
       let linkHasEnded = state.withLock { state in
         state.goodbye = message
@@ -143,151 +159,6 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       // What the other end sent on the link before this is still to be delivered.
       if linkHasEnded { finish(.closedByPeer(message)) } else { beginPatience() }
     }
-  }
-
-  // MARK: Opening channels
-
-  /// Opens a channel; suspends until the other end has answered.
-  func open(
-    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
-  ) async throws(SessionError) -> ChannelCore {
-    while true {
-      switch try beginOpening(opening) {
-      case .busy(let signal):
-        let timer = deadline.map { parts.reactor.schedule(at: $0) { signal.fulfill(false) } }
-        let isWorthwhile = await signal.wait(onCancel: false)
-        timer?.cancel()
-        guard isWorthwhile else { throw Task.isCancelled ? .cancelled : .timedOut }
-      case .begun(let pending):
-        let timer = deadline.map { parts.reactor.schedule(at: $0) { pending.opening.fulfill(.failure(.timedOut)) } }
-        defer { timer?.cancel() }
-        return try opened(pending, await pending.opening.wait(onCancel: .failure(.cancelled)))
-      }
-    }
-  }
-
-  /// As ``open(_:deadline:)``, but blocks the thread.
-  func openSync(
-    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
-  ) throws(SessionError) -> ChannelCore {
-    while true {
-      switch try beginOpening(opening) {
-      case .busy(let signal):
-        guard signal.waitBlocking(deadline: deadline, onTimeout: false) else { throw .timedOut }
-      case .begun(let pending):
-        return try opened(pending, pending.opening.waitBlocking(deadline: deadline, onTimeout: .failure(.timedOut)))
-      }
-    }
-  }
-
-  /// What became of an attempt to ask for a channel.
-  private enum Beginning {
-    case begun(PendingChannel)
-    /// As many were asked for as may; worth another attempt after the signal.
-    case busy(OneShot<Bool>)
-  }
-
-  private func beginOpening(_ opening: Control.ChannelOpening) throws(SessionError) -> Beginning {
-    guard opening.metadata.count <= Session.metadataLimit else {
-      throw .metadataTooLong(byteCount: opening.metadata.count, limit: Session.metadataLimit)
-    }
-    var opening = opening
-    let beginning = try state.withLock { state throws(SessionError) -> Beginning in
-      if let end = state.end { throw .sessionEnded(end) }
-      guard state.opening.count < Self.openingLimit else {
-        let signal = OneShot<Bool>()
-        state.openingWaiters.append(signal)
-        return .busy(signal)
-      }
-      guard state.channels.count + state.opening.count < Self.channelLimit, let lane = state.lanes.next() else {
-        throw .tooManyChannels(limit: Self.channelLimit)
-      }
-      opening.lane = lane
-      let pending = PendingChannel(core: makeChannel(lane), opening: Opening())
-      state.opening[lane] = pending
-      return .begun(pending)
-    }
-    if case .begun(let pending) = beginning {
-      parts.carrier.link.open(pending.core.lane, receiver: pending.core)
-      parts.control.send(.openChannel(opening))
-    }
-    return beginning
-  }
-
-  private func opened(_ pending: PendingChannel, _ answer: Result<Void, SessionError>) throws(SessionError)
-    -> ChannelCore
-  {
-    switch answer {
-    case .success:
-      return pending.core
-    case .failure(let error):
-      // It still counts as asked for, until the other end has answered.
-      pending.core.close()
-      throw error
-    }
-  }
-
-  private func peerAnswered(_ lane: UInt32, _ answer: Result<Void, SessionError>) {
-    let (pending, waiters) = state.withLock { state -> (PendingChannel?, [OneShot<Bool>]) in
-      guard let pending = state.opening.removeValue(forKey: lane) else { return (nil, []) }
-      if case .success = answer { state.channels[lane] = pending.core }
-      defer { state.openingWaiters = [] }
-      return (pending, state.openingWaiters)
-    }
-    guard let pending else {
-      return finish(.protocolViolation("an answer about lane \(lane), which nobody asked to open"))
-    }
-    for waiter in waiters { waiter.fulfill(true) }
-    if pending.opening.fulfill(answer) { return }
-    // Who asked has given up. What was opened is closed again.
-    if case .success = answer { parts.carrier.link.refuse(lane) }
-    laneForgotten(lane)
-  }
-
-  private func makeChannel(_ lane: UInt32) -> ChannelCore {
-    ChannelCore(lane: lane, carrier: parts.carrier, window: parts.laneWindow, owner: self)
-  }
-
-  // MARK: Accepting channels
-
-  private func peerOpens(_ opening: Control.ChannelOpening) {
-    let verdict = state.withLock { state -> Result<Bool, SessionEnd> in
-      guard state.lanes.peerOpened(opening.lane) else {
-        return .failure(.protocolViolation("channel opened on lane \(opening.lane), out of order"))
-      }
-      // Without an answer are those that wait, and those whose answer the other end has not read.
-      guard state.incoming.count < Self.openingLimit, parts.control.unsentCount < 2 * Self.openingLimit else {
-        return .failure(.protocolViolation("more than \(Self.openingLimit) channels asked for without an answer"))
-      }
-      guard state.end == nil, !state.isReleased, state.channels.count < Self.channelLimit else {
-        return .success(false)
-      }
-      return .success(state.incoming.deliver(opening))
-    }
-    switch verdict {
-    case .failure(let end): finish(end)
-    case .success(true): break
-    case .success(false):
-      parts.control.send(.channelRefused(lane: opening.lane, message: "as many channels wait, or are open, as may"))
-    }
-  }
-
-  /// The channels of the given root type that the other end opens, in the order of their opening.
-  func incoming(rootTypeID: UInt64) -> IncomingChannels.Queue {
-    state.withLock { $0.incoming.queue(rootTypeID: rootTypeID) }
-  }
-
-  /// Accepts a channel that the other end opened; nil when the session has ended.
-  func accept(_ opening: Control.ChannelOpening) -> ChannelCore? {
-    let core = makeChannel(opening.lane)
-    let isOpen = state.withLock { state in
-      if state.end == nil { state.channels[opening.lane] = core }
-      return state.end == nil
-    }
-    guard isOpen else { return nil }
-    parts.carrier.link.open(opening.lane, receiver: core)
-    parts.control.send(.channelOpened(lane: opening.lane))
-    return core
   }
 
   // MARK: What channels ask for
@@ -315,12 +186,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     laneForgotten(lane)
   }
 
-  private func laneForgotten(_ lane: UInt32) {
-    let isUnused = state.withLock { state in
+  func laneForgotten(_ lane: UInt32) {
+    let farewell = state.withLock { state in
       state.channels[lane] = nil
-      return state.isReleased && state.channels.isEmpty && state.opening.isEmpty
+      return state.farewell
     }
-    if isUnused { close("") }
+    if let farewell { close(farewell) }
   }
 
   // MARK: What the link says
@@ -406,7 +277,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     parts.carrier.borrower.end()
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
     RetiredLoans.retire(parts)
-    parts.logger.debug("session ended", metadata: ["session": "\(parts.name)", "end": "\(end)"])
+    log(end)
+    parts.whenEnded?()
     let waiting = endSignals.withLock { signals in
       signals.reported = end
       defer { signals.waiting = [] }
@@ -430,16 +302,54 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     return signal
   }
 
+  /// Ends are quiet, unless the other one broke off, or the rules.
+  private func log(_ end: SessionEnd) {
+    let level: Logger.Level =
+      switch end {
+      case .closed, .closedByPeer: .debug
+      case .peerDied, .connectionLost: .notice
+      case .protocolViolation, .failed: .warning
+      }
+    parts.logger.log(
+      level: level, "session ended", metadata: logMetadata.merging(["end": "\(end)"]) { $1 })
+  }
+
+  private var logMetadata: Logger.Metadata {
+    ["server": "\(parts.server)", "session": "\(parts.name)", "peer": "\(parts.peer.credentials)"]
+  }
+
   /// Nobody holds the ``Session`` any more. Its channels may go on; without any, it ends.
   func released() {
-    let (isUnused, waiting) = state.withLock { state in
+    let untaken = state.withLock { state in
       state.isReleased = true
-      return (state.channels.isEmpty && state.opening.isEmpty, state.incoming.removeAll())
+      defer { state.initial = [] }
+      return state.initial.compactMap { $0 }
     }
-    for opening in waiting {
-      parts.control.send(.channelRefused(lane: opening.lane, message: "the session takes no channels any more"))
-    }
-    if isUnused { close("") }
+    for pending in untaken { giveUp(pending) }
+    takeNoMore()
+  }
+
+  /// Takes no channels any more; those that are open may go on. Without any, the session ends, and says `message`.
+  func drain(_ message: String) {
+    state.withLock { if $0.drainMessage == nil { $0.drainMessage = message } }
+    takeNoMore()
+  }
+
+  private func takeNoMore() {
+    let (farewell, waiting) = state.withLock { ($0.farewell, $0.incoming.removeAll()) }
+    for opening in waiting { refuse(opening.lane, .ending, Self.takesNoMore) }
+    if let farewell { close(farewell) }
+  }
+}
+
+extension SessionCore.State {
+  /// Whether channels that the other end opens are taken.
+  var takesChannels: Bool { end == nil && !isReleased && drainMessage == nil }
+
+  /// What is said at the end if the session has nothing left to do; nil if it has.
+  fileprivate var farewell: String? {
+    guard isReleased || drainMessage != nil, channels.isEmpty, opening.isEmpty else { return nil }
+    return drainMessage ?? ""
   }
 }
 

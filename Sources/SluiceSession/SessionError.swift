@@ -14,8 +14,8 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case serverAlreadyRunning(app: String, pid: Int32)
   /// No server of this app runs.
   case serverNotRunning(app: String)
-  /// What listens at the server's place belongs to another user than the server app names.
-  case wrongServerIdentity(expectedUID: UInt32, foundUID: UInt32)
+  /// What listens at the server's place, or would, is not of the user, group or program that the server app names: how not.
+  case wrongServerIdentity(String)
   /// The server refused: why, and its words.
   case refused(RefusalReason, message: String)
   /// The two ends speak no common version of the protocol.
@@ -24,15 +24,23 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case timedOut
   /// The task was cancelled first.
   case cancelled
-  /// The other end refused the channel: its words.
-  case channelRefused(String)
+  /// The other end refused the channel: why, and its words.
+  case channelRefused(ChannelRefusalReason, message: String)
+  /// Not the number of a channel that was asked for along with the session, or not its type, or it was taken before.
+  case noSuchInitialChannel(Int)
+  /// The channel was accepted or refused before.
+  case alreadyAnswered
+  /// The client's introduction, its metadata and that of its channels included, is too long.
+  case introductionTooLong(byteCount: Int, limit: Int)
+  /// More channels along with a session than may be.
+  case tooManyInitialChannels(Int, limit: Int)
   /// The session has ended.
   case sessionEnded(SessionEnd)
   /// The other end broke the protocol before there was a session: how.
   case protocolViolation(String)
   /// As many channels are open as may.
   case tooManyChannels(limit: Int)
-  /// More metadata than ``Session/metadataLimit``.
+  /// More metadata than ``Metadata/byteCountLimit``.
   case metadataTooLong(byteCount: Int, limit: Int)
   /// A system call failed.
   case system(SystemError)
@@ -54,13 +62,19 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .runtimeDirectory(let path, let problem): "cannot use \(path): \(problem)"
     case .serverAlreadyRunning(let app, let pid): "the server “\(app)” runs already, as process \(pid)"
     case .serverNotRunning(let app): "no server “\(app)” is running"
-    case .wrongServerIdentity(let expected, let found): "the server is of user \(found), not of user \(expected)"
+    case .wrongServerIdentity(let what): "not the right server: \(what)"
     case .refused(let reason, let message): "the server refused the session (\(reason)): \(message)"
     case .versionMismatch(let ours, let theirs):
       "no common version of the protocol: this end speaks \(ours), the other end \(theirs)"
     case .timedOut: "the deadline passed"
     case .cancelled: "the task was cancelled"
-    case .channelRefused(let message): "the channel was refused: \(message)"
+    case .channelRefused(let reason, let message): "the channel was refused (\(reason)): \(message)"
+    case .noSuchInitialChannel(let index): "no channel \(index) of that type was asked for along with the session"
+    case .alreadyAnswered: "the channel was accepted or refused before"
+    case .introductionTooLong(let byteCount, let limit):
+      "an introduction of \(byteCount) bytes; at most \(limit) are allowed"
+    case .tooManyInitialChannels(let count, let limit):
+      "\(count) channels along with a session; at most \(limit) are allowed"
     case .sessionEnded(let end): "the session has ended: \(end)"
     case .protocolViolation(let what): "the other end broke the protocol: \(what)"
     case .tooManyChannels(let limit): "\(limit) channels are open, as many as may"
@@ -81,7 +95,7 @@ public enum RefusalReason: Sendable, Hashable {
   case versionMismatch
   /// The client app's name is not among those allowed.
   case clientNotAllowed
-  /// The kernel's word on the client's user is not what the server's policy names.
+  /// The kernel's word on the client's user, group or program is not what the server's policy names.
   case identityNotAllowed
   /// The client asked for another server app.
   case wrongServer
@@ -91,6 +105,34 @@ public enum RefusalReason: Sendable, Hashable {
   case serverBusy
   /// The server is shutting down.
   case shuttingDown
+  /// The server, or the client's user, has as many sessions as may be.
+  case sessionLimit
+  /// The client's user opens sessions faster than the server allows.
+  case rateLimit
+  /// The server's hook does not want this client, or did not decide in time.
+  case rejected
   /// A reason that this release does not know.
   case other(UInt16)
+}
+
+/// Why the other end of a session refuses a channel.
+public enum ChannelRefusalReason: Sendable, Hashable {
+  /// The application does not want it.
+  case declined
+  /// Channels of that root type are not taken there.
+  case unknownType
+  /// As many channels are open, or wait to be taken, as may.
+  case limit
+  /// The session takes no channels any more.
+  case ending
+  /// A reason that this release does not know.
+  case other(UInt16)
+}
+
+extension Metadata {
+  func checkLength() throws(SessionError) {
+    guard bytes.count <= Self.byteCountLimit else {
+      throw .metadataTooLong(byteCount: bytes.count, limit: Self.byteCountLimit)
+    }
+  }
 }

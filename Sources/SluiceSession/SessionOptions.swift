@@ -29,11 +29,17 @@ public struct SessionOptions: Sendable {
   public var borrowedSegmentOptions: SegmentOptions = []
   /// How long the other end may take to introduce itself.
   public var handshakeTimeout = Duration.seconds(5)
+  /// How many sessions a server has at most, and how fast they may come.
+  public var limits = SessionLimits()
+  /// The types of channels that are taken; the other end's wish for one of another type is refused. Nil for all: each waits
+  /// until it is asked for.
+  public var channelTypes: [ChannelType]?
   /// Most sessions that a server lets wait to be taken; more are refused.
   public var waitingSessionLimit = 1024
   /// The thread that serves the sessions.
   public var reactor = Reactor.shared
-  /// Where is reported who is refused.
+  /// Who is refused is reported here at level notice, by both ends in one line, as is a session that breaks off; a peer
+  /// that breaks the protocol at warning, a server that cannot accept at error; what is normal at debug only.
   public var logger = Logger(label: "sluice")
   /// How often idle segments are looked for: they go back to the kernel after once or twice that time.
   package var decayInterval = Duration.seconds(5)

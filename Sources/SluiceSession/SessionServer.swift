@@ -6,45 +6,55 @@ import SluiceSystem
 import SluiceTransport
 import SluiceWaiting
 import Synchronization
-import SystemPackage
 
 /// Accepts the sessions of one server app.
 ///
-/// One process serves an app at a time. Thread-safe. The server stops when it is shut down or released; sessions that were
+/// One process serves an app at a time. Thread-safe. The server stops listening when it is released; sessions that were
 /// taken go on.
 public final class SessionServer: Sendable {
-  private struct State: ~Copyable {
+  /// Judges a client that the app's own policy lets pass. It may suspend, for as long as the handshake may take
+  /// (``SessionOptions/handshakeTimeout``); then the client is refused, and the hook's task cancelled.
+  public typealias AdmissionHook = @Sendable (Applicant) async -> Admission
+
+  struct State: ~Copyable {
     var rendezvous: Rendezvous?
     var registration: Registration?
     var connections: [ObjectIdentifier: IncomingConnection] = [:]
-    var sessionNames: [String: WeakSession] = [:]
-    var isShutDown = false
+    var register: SessionRegister
+    var sessions: [String: WeakSession] = [:]
+    /// Who waits for the end of all sessions.
+    var emptyWaiters: [OneShot<Bool>] = []
+    var hasLeft = false
   }
 
-  private struct WeakSession {
+  struct WeakSession {
     weak var core: SessionCore?
   }
 
-  /// Most connections that may be in the middle of their handshake.
-  private static let connectionLimit = 1024
-  /// How long to wait when the process has no descriptor left for a connection.
-  private static let breather = Duration.milliseconds(100)
+  static let goingDown = "the server is shutting down"
 
   /// The app that is served.
   public let app: ServerApp
-  private let options: SessionOptions
-  private let listener: SocketListener
-  private let arena: Arena
+  let options: SessionOptions
+  let hook: AdmissionHook?
+  let listener: SocketListener
+  let arena: Arena
   private let upkeep = Mutex<ArenaUpkeep?>(nil)
-  private let waiting: Mailbox<SessionCore, SessionError>
-  private let state: Mutex<State>
+  let waiting: Mailbox<SessionCore, SessionError>
+  let state: Mutex<State>
 
   /// Takes the app's place and begins to listen.
   ///
-  /// - Throws: ``SessionError``, among them ``SessionError/serverAlreadyRunning(app:pid:)``.
-  public init(_ app: ServerApp, options: SessionOptions = SessionOptions()) throws(SessionError) {
+  /// - Parameter hook: Judges each client that the app's own policy lets pass; nil to accept them all.
+  /// - Throws: ``SessionError``, among them ``SessionError/serverAlreadyRunning(app:pid:)``, and
+  ///   ``SessionError/wrongServerIdentity(_:)`` when this process is not what the app says of its server.
+  public init(
+    _ app: ServerApp, options: SessionOptions = SessionOptions(), admitting hook: AdmissionHook? = nil
+  ) throws(SessionError) {
     self.app = app
     self.options = options
+    self.hook = hook
+    if let problem = app.mismatchOfThisProcess { throw .wrongServerIdentity(problem) }
     let rendezvous = try Rendezvous(of: app)
     waiting = Mailbox(capacity: options.waitingSessionLimit)
     // This process has the app's place: of what stands under its name, it is the owner, or the owner is dead.
@@ -58,14 +68,9 @@ public final class SessionServer: Sendable {
     } catch {
       throw .arena(error)
     }
-    do {
-      listener = try SocketListener(at: Rendezvous.socket(in: rendezvous.folder))
-    } catch {
-      throw .listener(error)
-    }
-    try rendezvous.describe(
-      "app \(app.name)\npid \(UserIdentity.processID)\nprotocol \(options.versions)\n")
-    state = Mutex(State(rendezvous: rendezvous))
+    listener = try rendezvous.listen(for: app)
+    try rendezvous.describe("app \(app.name)\npid \(UserIdentity.processID)\nprotocol \(options.versions)\n")
+    state = Mutex(State(rendezvous: rendezvous, register: SessionRegister(limits: options.limits)))
     do throws(SystemError) {
       let registration = try options.reactor.register(listener.descriptor, for: .readable) { [weak self] _ in
         self?.acceptAll()
@@ -82,19 +87,20 @@ public final class SessionServer: Sendable {
   }
 
   deinit {
-    shutdown()
+    stopListening()
   }
 
-  /// The sessions that clients open. Several tasks may iterate; each session goes to one of them. Ends with the shutdown.
+  /// The sessions that clients open. Several tasks may iterate; each session goes to one of them. Ends when the server stops
+  /// listening.
   public var sessions: Sessions { Sessions(server: self) }
 
-  /// The next session; blocks the thread for it. Nil after the shutdown.
+  /// The next session; blocks the thread for it. Nil when the server has stopped listening.
   public func nextSessionSync(timeout: Duration? = nil) throws(SessionError) -> Session? {
     let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
     return try take(waiting.nextBlocking(deadline: deadline), gaveUp: .timedOut)
   }
 
-  fileprivate func nextSession() async throws(SessionError) -> Session? {
+  func nextSession() async throws(SessionError) -> Session? {
     let item = await waiting.next()
     if case .gaveUp = item { return nil }
     return try take(item, gaveUp: .cancelled)
@@ -163,13 +169,18 @@ public final class SessionServer: Sendable {
     for core in liveSessions { core.parts.carrier.lender.drain() }
   }
 
-  private var liveSessions: [SessionCore] { state.withLock { $0.sessionNames.values.compactMap { $0.core } } }
+  /// How many sessions the server has, those included that are being admitted.
+  public var sessionCount: Int { state.withLock { $0.register.count } }
 
-  /// Stops listening and leaves the app's place to another server. Sessions that were taken go on; those that wait to be
-  /// taken end.
-  public func shutdown() {
+  private var liveSessions: [SessionCore] { state.withLock { $0.sessions.values.compactMap(\.core) } }
+
+  // MARK: The end
+
+  /// Leaves the app's place to another server, which may start at once. Sessions that were taken go on; those that wait to be
+  /// taken end, and clients in their handshake are refused with ``RefusalReason/shuttingDown``.
+  public func stopListening() {
     let (registration, connections) = state.withLock { state -> (Registration?, [IncomingConnection]) in
-      state.isShutDown = true
+      state.hasLeft = true
       // First the folder: from here on, another server may start.
       state.rendezvous = nil
       defer {
@@ -180,171 +191,73 @@ public final class SessionServer: Sendable {
     }
     registration?.cancel()
     listener.close()
-    for connection in connections { connection.refuse(.shuttingDown, "the server is shutting down") }
+    for connection in connections { connection.refuse(.shuttingDown, Self.goingDown) }
     waiting.finish()
-    for core in waiting.removeAll() { core.close("the server is shutting down") }
+    for core in waiting.removeAll() { core.close(Self.goingDown) }
   }
 
-  // MARK: Accepting
-
-  private func acceptAll() {
-    do {
-      while let socket = try listener.tryAccept() { begin(socket) }
-    } catch {
-      options.logger.error("cannot accept connections for a moment", metadata: ["error": "\(error)"])
-      let registration = state.withLock { $0.registration }
-      // If it cannot be paused, it is asked again at once: no harm but work.
-      try? registration?.update([])
-      _ = options.reactor.schedule(at: .now.advanced(by: Self.breather)) { try? registration?.update(.readable) }
-    }
+  /// Stops listening, and ends all sessions at once, in order: what is pending in them fails.
+  public func shutdown() {
+    stopListening()
+    for core in liveSessions { core.close(Self.goingDown) }
   }
 
-  private func begin(_ socket: Handle) {
-    let connection: IncomingConnection
-    do {
-      connection = try IncomingConnection(socket, reactor: options.reactor) { [weak self] connection, outcome in
-        self?.introduced(connection, outcome)
-      }
-    } catch {
-      return options.logger.notice("a connection was lost at once", metadata: ["error": "\(error)"])
-    }
-    let isRoom = state.withLock { state in
-      guard !state.isShutDown, state.connections.count < Self.connectionLimit else { return false }
-      state.connections[ObjectIdentifier(connection)] = connection
-      return true
-    }
-    guard isRoom else {
-      return connection.refuse(.serverBusy, "\(Self.connectionLimit) connections are in their handshake")
-    }
-    connection.start(timeout: options.handshakeTimeout)
+  /// Stops listening, lets what runs finish, and refuses what is new: see ``Session/drain(reason:)``. Suspends until all
+  /// sessions have ended; those that have not when the time has passed, or the task is cancelled, are closed.
+  ///
+  /// - Returns: Whether all ended by themselves.
+  @discardableResult public func drain(timeout: Duration? = nil) async -> Bool {
+    let signal = beginDrain()
+    let timer = timeout.map { options.reactor.schedule(at: .now.advanced(by: $0)) { signal.fulfill(false) } }
+    let isEmpty = await signal.wait(onCancel: false)
+    timer?.cancel()
+    if !isEmpty { shutdown() }
+    return isEmpty
   }
 
-  private func introduced(_ connection: IncomingConnection, _ outcome: IncomingConnection.Outcome) {
-    _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
-    switch outcome {
-    case .hello(let hello, let handles):
-      do throws(Rejection) {
-        try admit(connection, hello, handles)
-      } catch {
-        report(connection, error.message)
-        connection.refuse(error.reason, error.message, versions: options.versions)
-      }
-    case .failed(let problem):
-      report(connection, problem)
-      connection.refuse(.malformedHello, problem, versions: options.versions)
-    }
+  /// As ``drain(timeout:)``, but blocks the thread.
+  @discardableResult public func drainSync(timeout: Duration? = nil) -> Bool {
+    let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
+    let isEmpty = beginDrain().waitBlocking(deadline: deadline, onTimeout: false)
+    if !isEmpty { shutdown() }
+    return isEmpty
   }
 
-  private func report(_ connection: IncomingConnection, _ problem: String) {
-    options.logger.notice(
-      "refused a client", metadata: ["reason": "\(problem)", "peer": "\(connection.peer.credentials)"])
+  private func beginDrain() -> OneShot<Bool> {
+    stopListening()
+    for core in liveSessions { core.drain(Self.goingDown) }
+    let signal = OneShot<Bool>()
+    let isEmpty = state.withLock { state in
+      if state.register.count > 0 { state.emptyWaiters.append(signal) }
+      return state.register.count == 0
+    }
+    if isEmpty { signal.fulfill(true) }
+    return signal
   }
 
-  /// Why a client is not admitted.
-  private struct Rejection: Error {
-    let reason: RefusalReason
-    let message: String
-  }
-
-  private func admit(
-    _ connection: IncomingConnection, _ hello: Control.Hello, _ handles: [Handle]
-  ) throws(Rejection) {
-    let policy = AdmissionPolicy(app: app, uid: app.uid ?? UserIdentity.effectiveUID, versions: options.versions)
-    let version: UInt32
-    do {
-      version = try policy.check(hello, credentials: connection.peer.credentials)
-    } catch {
-      throw Rejection(reason: error.reason, message: error.message)
+  /// A session has ended, or was not admitted after all.
+  func release(_ session: String) {
+    let waiters = state.withLock { state -> [OneShot<Bool>] in
+      state.register.release(session)
+      state.sessions[session] = nil
+      guard state.register.count == 0 else { return [] }
+      defer { state.emptyWaiters = [] }
+      return state.emptyWaiters
     }
-    // Connections are admitted on one thread, the reactor's: nobody takes the name in between.
-    let isNew = state.withLock { state in
-      state.sessionNames = state.sessionNames.filter { $0.value.core != nil }
-      return state.sessionNames[hello.session] == nil
-    }
-    guard isNew else { throw Rejection(reason: .malformedHello, message: "the session \(hello.session) exists") }
-    let core: SessionCore
-    do {
-      core = try makeSession(connection, hello, handles, version: version)
-    } catch {
-      if case .protocolViolation(let what) = error { throw Rejection(reason: .malformedHello, message: what) }
-      throw Rejection(reason: .serverBusy, message: "\(error)")
-    }
-    state.withLock { $0.sessionNames[hello.session] = WeakSession(core: core) }
-    if !waiting.deliver(core) { core.close("as many sessions wait for the server as may") }
-  }
-
-  private func makeSession(
-    _ connection: IncomingConnection, _ hello: Control.Hello, _ handles: [Handle], version: UInt32
-  ) throws(SessionError) -> SessionCore {
-    guard let returnTable = handles.first else { throw .protocolViolation("an introduction without descriptors") }
-    let assembly = try SessionAssembly(server: app.name, session: hello.session, role: .server, options: options)
-    let link = try makeLink(assembly, connection.peer, hello.ring, Array(handles.dropFirst()))
-    let access = hello.namedSegments ? options.segmentBacking.access : nil
-    let laneWindow = min(max(1, options.laneWindow), 65_536)
-    let control = ControlConnection(over: try connection.handOver(), reactor: options.reactor)
-    let core = try assembly.assemble(
-      peerApp: hello.clientApp, peerMetadata: hello.metadata, peer: connection.peer, control: control,
-      link: link.transport, linkSegments: link.segments, laneWindow: laneWindow, peerReturns: hello.returnTable,
-      peerReturnsHandle: returnTable,
-      // A client that did not ask for named segments is not shown any: it gets copies.
-      serverWideArena: access == options.segmentBacking.access ? arena : nil, namedSegments: access, tidyAfterPeer: nil)
-    let welcome = Control.Welcome(
-      version: version, linkKind: link.ring == nil ? .socket : .ring, laneWindow: laneWindow,
-      returnTable: assembly.returnTableSize, ring: link.ring, namedSegments: access)
-    control.send(.welcome(welcome), handles: [assembly.returnTable.segment.handle] + link.handles)
-    do {
-      try core.start()
-    } catch {
-      throw .system(error)
-    }
-    return core
-  }
-
-  /// A link, and what the client is told of it.
-  private struct MadeLink {
-    let transport: any Transport
-    var segments: [SegmentInfo] = []
-    var ring: Control.RingSize?
-    let handles: [Handle]
-  }
-
-  /// A ring, if both ends choose one; else a socket.
-  private func makeLink(
-    _ assembly: SessionAssembly, _ peer: PeerIdentity, _ ring: Control.RingSize?, _ ringHandles: [Handle]
-  ) throws(SessionError) -> MadeLink {
-    if let ring, options.link == .ring {
-      let offer = try assembly.makeRingOffer()
-      let made = try assembly.complete(offer, ring, ringHandles, peer: peer)
-      return MadeLink(transport: made.transport, segments: made.segments, ring: offer.size, handles: offer.handles)
-    }
-    let sockets: (ours: Handle, theirs: Handle)
-    do {
-      sockets = try UnixSocket.pair()
-    } catch {
-      throw .system(error)
-    }
-    do {
-      let socket = try SocketTransport(socket: sockets.ours, maxBlobSize: Envelope.largestFrameByteCount)
-      return MadeLink(transport: socket, handles: [sockets.theirs])
-    } catch {
-      throw .transport(error)
-    }
+    for waiter in waiters { waiter.fulfill(true) }
   }
 }
 
-/// The sessions that clients open with a server.
-public struct Sessions: AsyncSequence, Sendable {
-  /// Kept, so that the server does not stop under the loop.
-  let server: SessionServer
-
-  /// Takes one session after the other.
-  public struct AsyncIterator: AsyncIteratorProtocol {
-    let server: SessionServer
-
-    /// The next session; nil after the server's shutdown, or when the task was cancelled.
-    public mutating func next() async throws(SessionError) -> Session? { try await server.nextSession() }
+extension ServerApp {
+  /// Why this process is not the one that the app says its server is; nil if it is.
+  fileprivate var mismatchOfThisProcess: String? {
+    if let uid, uid != UserIdentity.effectiveUID {
+      return "“\(name)” is of user \(uid), this process of user \(UserIdentity.effectiveUID)"
+    }
+    // With access for a group, the group says who its clients are; the kernel says whether this process may set it.
+    if let gid, access != .group, gid != UserIdentity.effectiveGID {
+      return "“\(name)” is of group \(gid), this process of group \(UserIdentity.effectiveGID)"
+    }
+    return nil
   }
-
-  /// Another iterator: each session goes to one of them.
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(server: server) }
 }

@@ -107,7 +107,7 @@ import Testing
       options.versions = ProtocolVersions(lowest: 1_000_000, highest: 1_000_001)
       let server = try SessionServer(
         ServerApp(
-          "perf-demo-server", allowing: [DemoApps.clientName], runtimeDirectory: demo.directory.runtimeDirectory),
+          "perf-demo-server", allowing: [DemoApps.client()], runtimeDirectory: demo.directory.runtimeDirectory),
         options: options)
       defer { server.shutdown() }
       let outcome = try await demo.run(["client", "--files", files.string])

@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test func `a channel opened on a lane of the other end, or twice`() async throws {
-    let opening = Control.ChannelOpening(lane: 1, rootTypeID: 1, rootTypeName: "", metadata: [])
+    let opening = Control.ChannelOpening(lane: 1, rootTypeID: 1, rootTypeName: "", metadata: .none)
     try await expectViolation("out of order") { $0.say(.openChannel(opening)) }
     try await expectViolation("out of order") { liar in
       var again = opening
@@ -159,14 +159,14 @@ import Testing
   }
 
   @Test func `an answer to what nobody asked`() async throws {
-    try await expectViolation("nobody asked") { $0.say(.channelOpened(lane: 7)) }
+    try await expectViolation("nobody asked") { $0.say(.channelOpened(lane: 7, ring: nil)) }
   }
 
   @Test func `more openings than may be without an answer`() async throws {
     try await expectViolation("without an answer") { liar in
       for number in 1...3000 as ClosedRange<UInt32> {
         liar.say(
-          .openChannel(.init(lane: liar.lane + 2 * number, rootTypeID: 9, rootTypeName: "", metadata: [])))
+          .openChannel(.init(lane: liar.lane + 2 * number, rootTypeID: 9, rootTypeName: "", metadata: .none)))
       }
     }
   }

@@ -53,6 +53,13 @@ private actor LineReader {
 func withPeer(
   _ mode: String, _ directory: FilePath, _ arguments: String..., body: @Sendable @escaping (Peer) async throws -> Void
 ) async throws -> TerminationStatus {
+  try await withPeer(mode, directory, arguments, body: body)
+}
+
+@discardableResult
+func withPeer(
+  _ mode: String, _ directory: FilePath, _ arguments: [String], body: @Sendable @escaping (Peer) async throws -> Void
+) async throws -> TerminationStatus {
   let executable = FilePath(Bundle(for: Marker.self).executablePath ?? CommandLine.arguments[0])
     .removingLastComponent().appending("TestPeer")
   let result = try await run(

@@ -8,7 +8,8 @@ import Testing
 
 /// How servers and clients meet, or do not. Both ends in this process, unless a test says otherwise.
 @Suite(.timeLimit(.minutes(2))) struct RendezvousTests {
-  private func app(_ directory: FilePath, allowing clients: [String] = ["test-client"], uid: UInt32? = nil) -> ServerApp
+  private func app(_ directory: FilePath, allowing clients: [ClientApp] = ["test-client"], uid: UInt32? = nil)
+    -> ServerApp
   {
     ServerApp(directory.lastComponent?.string ?? "", allowing: clients, uid: uid, runtimeDirectory: directory)
   }
@@ -84,18 +85,6 @@ import Testing
         }
       }
       server.shutdown()
-    }
-  }
-
-  @Test func `credentials of another user are refused, whatever the client says`() throws {
-    let hello = Control.Hello(
-      versions: .current, serverApp: "server", clientApp: "test-client", session: "1-00000000", metadata: [],
-      returnTable: .init(capacity: 1, byteCount: 4096))
-    let policy = AdmissionPolicy(
-      app: ServerApp("server", allowing: ["test-client"]), uid: 1000, versions: .current)
-    #expect(try policy.check(hello, credentials: PeerCredentials(pid: 1, uid: 1000, gid: 7)) == 1)
-    #expect { try policy.check(hello, credentials: PeerCredentials(pid: 1, uid: 1001, gid: 7)) } throws: { error in
-      (error as? AdmissionPolicy.Refusal)?.reason == .identityNotAllowed
     }
   }
 

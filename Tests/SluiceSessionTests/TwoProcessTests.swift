@@ -139,7 +139,7 @@ import Testing
         async let response = ask(channel, "call back")
         var channels = session.channels(of: Exchange.self).makeAsyncIterator()
         let back = try #require(try await channels.next())
-        #expect(back.metadata == Array("from the server".utf8))
+        #expect(back.metadata == Metadata("from the server".utf8))
         var requests = back.requests.makeAsyncIterator()
         let question = try #require(try await requests.next())
         var answer = try back.makeMessage()

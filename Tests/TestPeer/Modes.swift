@@ -14,8 +14,9 @@ func say(_ line: String) {
 }
 
 /// Serves until standard input ends.
-func serve(_ app: ServerApp) async throws {
+func serve(_ app: ServerApp, leavingChild: Bool) async throws {
   let server = try SessionServer(app)
+  if leavingChild { try leaveChild() }
   say("ready")
   let accepting = Task {
     for try await session in server.sessions {
@@ -94,7 +95,7 @@ func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of se
 
   case "call back":
     // Opens a channel to the client, and asks it something there.
-    let back = try await session.openChannel(Exchange.self, metadata: Array("from the server".utf8))
+    let back = try await session.openChannel(Exchange.self, metadata: Metadata("from the server".utf8))
     var question = try back.makeMessage()
     question.root.number = 20
     question.root.text = "echo"
@@ -182,4 +183,35 @@ func memory(_ app: ServerApp, sizes: [Int]) async throws {
     say("size \(size) grew \(try privateByteCount() - before) sum \(sum)")
   }
   session.close()
+}
+
+func askOnce(_ app: ServerApp, as client: String) async throws {
+  do {
+    let session = try await ClientSession.connect(ClientApp(client), to: app)
+    let channel = try await session.openChannel(Exchange.self)
+    let response = try await ask(channel, "echo", 1)
+    say("answered \(try response.root.number)")
+    await Task.detached { while readLine() != nil {} }.value
+    let still = try await ask(channel, "echo", 2)
+    say("answered \(try still.root.number)")
+  } catch {
+    say("error \(error)")
+  }
+}
+
+/// Swift hides `fork`, for good reasons: the child must not do more than what signal handlers may.
+@_silgen_name("fork") private func cFork() -> pid_t
+
+private func forkAndPause() -> pid_t {
+  let child = cFork()
+  while child == 0 { pause() }
+  return child
+}
+
+/// Leaves behind a process that shares all descriptors of this one and does nothing, as `fork` without `exec` does.
+func leaveChild() throws {
+  switch forkAndPause() {
+  case -1: throw PeerError("cannot fork")
+  case let child: say("child \(child)")
+  }
 }

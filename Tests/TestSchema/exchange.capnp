@@ -8,3 +8,9 @@ struct Exchange {
   chunks @2 :List(Data);
   # The payload: byte i of chunk c is (i + c) modulo 251.
 }
+
+struct Remark {
+  # For channels of another type.
+
+  text @0 :Text;
+}

@@ -40,7 +40,7 @@ private struct Pings {
       asynchronous = try await ClientSession.connect(Meeting.client, to: app, options: options)
         .openChannel(Ping.self)
       blocking = try await ClientSession.connect(Meeting.client, to: app, options: options)
-        .openChannel(Ping.self, metadata: [1])
+        .openChannel(Ping.self, metadata: Metadata([1]))
     }
   }
 

@@ -59,7 +59,7 @@ struct PongCommand: AsyncParsableCommand {
     for try await session in server.sessions {
       var channels = session.channels(of: Ping.self).makeAsyncIterator()
       if let channel = try await channels.next() {
-        if channel.metadata.isEmpty {
+        if channel.metadata == .none {
           Task(executorPreference: reactor) {
             for try await request in channel.requests { try await request.reply(answer.message) }
           }
