@@ -57,7 +57,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     var outgoing = outgoing
     while let signal = try attempt(&outgoing) {
       let timer = deadline.map { carrier.reactor.schedule(at: $0) { signal.fulfill(false) } }
-      let isWorthwhile = await signal.wait(onCancel: false)
+      let isWorthwhile = await suspended { await signal.wait(onCancel: false) }
       timer?.cancel()
       try goOn(isWorthwhile, outgoing, deadline: deadline)
     }
@@ -122,7 +122,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     defer { withdraw(pending) }
     let timer = deadline.map { carrier.reactor.schedule(at: $0) { pending.answer.fulfill(.failure(.timedOut)) } }
     defer { timer?.cancel() }
-    return try await pending.answer.wait(onCancel: .failure(.cancelled)).get()
+    return try await suspended { await pending.answer.wait(onCancel: .failure(.cancelled)) }.get()
   }
 
   /// Blocks the thread for the response.
@@ -133,6 +133,23 @@ package final class ChannelCore: LaneReceiver, Sendable {
     ).get()
   }
 
+  /// The next element of a mailbox; suspends for it.
+  func next<Element>(
+    from mailbox: Mailbox<Element, ChannelError>
+  ) async -> MailboxItem<Element, ChannelError> {
+    if let item = mailbox.nextIfAny() { return item }
+    return await suspended { await mailbox.next() }
+  }
+
+  /// Has the link looked after while a task is suspended for something from it.
+  nonisolated(nonsending) private func suspended<Result>(
+    _ wait: nonisolated(nonsending) () async -> Result
+  ) async -> Result {
+    carrier.link.beginSuspension()
+    defer { carrier.link.endSuspension() }
+    return await wait()
+  }
+
   /// Answers a request with a failure; goes as soon as there is room, and nobody waits for that.
   func answer(_ correlation: UInt64, failure: Envelope.Failure) {
     var envelope = Envelope(kind: .failure, correlation: correlation)
@@ -140,7 +157,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     var outgoing = Carrier.Outgoing(envelope: envelope, handles: [])
     guard let signal = try? attempt(&outgoing) else { return }  // sent, or the channel is gone
     Task { [outgoing] in
-      guard await signal.wait(onCancel: false) else { return }
+      guard await suspended({ await signal.wait(onCancel: false) }) else { return }
       try? await send(outgoing, deadline: nil)
     }
   }

@@ -11,7 +11,7 @@ public struct Requests<Root: StructSchema>: AsyncSequence, Sendable {
 
     /// The next request; nil when the channel has ended in order, or the task was cancelled.
     public mutating func next() async throws(ChannelError) -> Request<Root>? {
-      let item = await channel.core.requests.next()
+      let item = await channel.core.next(from: channel.core.requests)
       if case .gaveUp = item { return nil }
       return try item.taken(from: channel.core, gaveUp: .cancelled).map { Request($0, on: channel) }
     }
@@ -32,7 +32,7 @@ public struct Notifications<Root: StructSchema>: AsyncSequence, Sendable {
 
     /// The next notification; nil when the channel has ended in order, or the task was cancelled.
     public mutating func next() async throws(ChannelError) -> Message<Root>? {
-      let item = await channel.core.notifications.next()
+      let item = await channel.core.next(from: channel.core.notifications)
       if case .gaveUp = item { return nil }
       return try item.taken(from: channel.core, gaveUp: .cancelled).map { Message(content: $0) }
     }

@@ -74,6 +74,14 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     }
   }
 
+  /// What `next` would answer at once; nil when it would wait.
+  @inlinable public func nextIfAny() -> Item? {
+    state.withLock { state in
+      if let element = state.elements.popFirst() { return .element(element) }
+      return state.end
+    }
+  }
+
   /// The next element; suspends for it.
   @inlinable public func next() async -> Item {
     switch takeOrWait() {

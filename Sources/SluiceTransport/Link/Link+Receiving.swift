@@ -57,6 +57,7 @@ extension Link {
 
   /// Leaves the turn to a blocked thread, else to the reactor, which goes on looking for a while.
   private func passOn() {
+    isThreadDraining.store(false, ordering: .relaxed)
     let (next, afterRest) = turn.withLock { turn in
       let afterRest = draining.withLock { draining in
         draining.drainer = nil
@@ -72,9 +73,36 @@ extension Link {
         drainRest(then: afterRest)
       }
     }
-    if let next { return next.unpark() }
-    if ring != nil, reactor.isCurrentThread { reactor.stayAwake(for: self) } else { arm() }
+    if let next { next.unpark() } else { rest() }
   }
+
+  /// Nobody drains, and nobody is about to: has the reactor look after the link.
+  ///
+  /// A thread that left will often be back for more in no time. So its peer is asked to ring only when there is somebody
+  /// else to tell: a task that waits for something from this link. Otherwise the reactor looks from time to time.
+  private func rest() {
+    guard ring != nil else { return arm() }
+    if reactor.isCurrentThread {
+      reactor.stayAwake(for: self)
+    } else if suspendedCount.load(ordering: .sequentiallyConsistent) > 0 {
+      arm()
+    } else {
+      watch.threadLeft(self)
+    }
+  }
+
+  /// A task is about to suspend for something from this link, until ``endSuspension()``.
+  package func beginSuspension() {
+    suspendedCount.add(1, ordering: .sequentiallyConsistent)
+    guard ring != nil, turn.withLock({ $0.holder == .reactor(isArmed: false) }) else { return }
+    rest()
+  }
+
+  /// The task goes on.
+  package func endSuspension() { suspendedCount.subtract(1, ordering: .sequentiallyConsistent) }
+
+  /// No thread was here for a while. On the reactor's thread.
+  func unattended() { told() }
 
   /// Has the reactor told of what arrives, while it is its turn.
   private func arm() {
@@ -132,6 +160,7 @@ extension Link {
   private func drain(
     _ ring: RingTransport, _ parker: Parker, _ deadline: ContinuousClock.Instant?, _ isDone: () -> Bool
   ) -> Bool {
+    isThreadDraining.store(true, ordering: .relaxed)
     draining.withLock { $0.drainer = parker }
     func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
     while true {
@@ -159,7 +188,7 @@ extension Link {
   private func withdraw(_ parker: Parker) {
     let (passed, next) = turn.withLock { $0.withdraw(parker) }
     guard passed else { return }
-    if let next { next.unpark() } else { arm() }
+    if let next { next.unpark() } else { rest() }
   }
 
   /// Makes a thread that sleeps as it drains look whether it is done.
@@ -343,6 +372,9 @@ extension Link {
 }
 
 extension Link: ReactorPoller {
+  /// Whether a thread drains.
+  package var isAttended: Bool { isThreadDraining.load(ordering: .relaxed) }
+
   /// Whether the ring's other end may run meanwhile.
   package var maySpin: Bool { ring?.maySpin ?? false }
 

@@ -92,6 +92,12 @@ package final class Link: Drainer, Sendable {
   let draining = Mutex(Draining())
   /// Whether who drains is to hand over, as `Draining.afterRest` waits.
   let isRestWanted = Atomic<Bool>(false)
+  /// Whether a blocked thread has the turn.
+  let isThreadDraining = Atomic<Bool>(false)
+  /// How many tasks are suspended for something from this link.
+  let suspendedCount = Atomic<Int>(0)
+  /// Looks after the link when threads leave it.
+  let watch = LinkWatch()
   let parkingPatience: Duration
   let owner = Mutex(WeakOwner())
 

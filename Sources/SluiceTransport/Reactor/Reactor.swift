@@ -263,7 +263,7 @@ public final class Reactor: TaskExecutor, Sendable {
       return true
     }
     let maySpin = unsafe awake.contains { $0.maySpin }
-    if maySpin, spinner.spin(until: { hasNewWork.load(ordering: .relaxed) || pollAll() }) {
+    if maySpin, spinner.spin(until: { hasNewWork.load(ordering: .relaxed) || pollAll() || areAttended }) {
       spinner.hit()
       return true
     }
@@ -273,6 +273,9 @@ public final class Reactor: TaskExecutor, Sendable {
     unsafe awake.removeAll { $0.settle() }
     return unsafe !awake.isEmpty
   }
+
+  /// Whether others look at all that was busy. Spinning against them would take the processor from them.
+  private var areAttended: Bool { unsafe awake.allSatisfy { $0.isAttended } }
 
   private func pollAll() -> Bool {
     var isFound = false
