@@ -123,6 +123,7 @@ final class LentBytes: LentMemory {
     }
     pair.borrower.giveBack(try lend())
     #expect(pair.rings.load(ordering: .relaxed) == 0, "nobody waits")
+    pair.lender.drain()
     for round in 1...3 {
       let leases = try [lend(), lend()]
       _ = pair.lender.waitForReturn { woken.wrappingAdd(1, ordering: .relaxed) }
