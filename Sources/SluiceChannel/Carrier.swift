@@ -88,9 +88,10 @@ package final class Carrier: Sendable {
 
   private var attachedControl: (any CarrierControl)? { control.withLock { $0.control } }
 
-  /// The memory of a new message of this session.
+  /// The memory of a new message of this session: what was released is free again.
   func makeMemory() -> ArenaSegmentAllocator {
-    ArenaSegmentAllocator(in: arena) { [lender] in lender.drain() }
+    lender.drainIfLent()
+    return ArenaSegmentAllocator(in: arena) { [lender] in lender.drain() }
   }
 
   func laneClosed(_ lane: UInt32) {
@@ -246,8 +247,7 @@ package final class Carrier: Sendable {
 
   /// Checks each field of `envelope` against what was announced, and borrows what it names.
   func admit(_ envelope: Envelope) -> Admission {
-    var parts: [BorrowedBytes] = []
-    parts.reserveCapacity(envelope.parts.count)
+    var parts: SmallList<BorrowedBytes> = []
     do {
       for part in envelope.parts {
         guard

@@ -84,7 +84,7 @@ public struct Envelope: Sendable, Hashable {
   /// The lease under which the parts may be read. Meaningful if there are parts.
   public var lease = Lease(slot: 0, generation: 0)
   /// The message's segments, in their order.
-  public var parts: [Part] = []
+  public var parts: SmallList<Part> = []
   /// How many handles come with the message.
   public var handleCount: UInt8 = 0
   /// Under which ticket they were sent.
@@ -160,7 +160,6 @@ public struct Envelope: Sendable, Hashable {
     guard frame.byteCount == content + partCount * Self.partByteCount else {
       throw .wrongSize(byteCount: frame.byteCount, segments: partCount)
     }
-    parts.reserveCapacity(partCount)
     for index in 0..<partCount {
       let offset = content + index * Self.partByteCount
       let id: UInt64 = frame.littleEndian(at: offset)

@@ -9,18 +9,22 @@ import Synchronization
 final class MessageContent: Sendable {
   let segments: MessageSegments
   /// Written by `deinit` only, when nobody reads it any more.
-  private nonisolated(unsafe) var parts: [BorrowedBytes]
+  private nonisolated(unsafe) var parts: SmallList<BorrowedBytes>
   private let borrower: Borrower
   private let lease: Lease
   private let handlesLeft: Mutex<[Handle]>
 
   /// Takes over a checked lease of `parts`.
   init(
-    parts: [BorrowedBytes], lease: Lease, borrower: Borrower, handles: [Handle]
+    parts: SmallList<BorrowedBytes>, lease: Lease, borrower: Borrower, handles: [Handle]
   ) throws(CapnProtoError) {
     let byteCount = parts.reduce(0) { unsafe $0 + $1.bytes.count }
     // Sound: `borrower`, which this object keeps, keeps the mappings.
-    segments = unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: .inPlace(byteCount: byteCount))
+    let limits = ReadLimits.inPlace(byteCount: byteCount)
+    segments =
+      parts.count == 1
+      ? unsafe try MessageSegments(sole: parts[0].bytes, limits: limits)
+      : unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: limits)
     unsafe self.parts = parts
     self.borrower = borrower
     self.lease = lease

@@ -39,7 +39,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
 
   /// As ``init(_:limits:)``, for one segment.
   @unsafe
-  init(sole segment: UnsafeRawBufferPointer, limits: ReadLimits) throws(CapnProtoError) {
+  package init(sole segment: UnsafeRawBufferPointer, limits: ReadLimits) throws(CapnProtoError) {
     table = unsafe try withUnsafePointer(to: segment) { (segment) throws(CapnProtoError) in
       unsafe try Self.makeTable(UnsafeBufferPointer(start: segment, count: 1), limits)
     }
