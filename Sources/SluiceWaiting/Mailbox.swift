@@ -25,6 +25,8 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     @usableFromInline var end: Item?
 
     @inlinable init() {}
+
+    @inlinable mutating func nextIfAny() -> Item? { elements.popFirst().map { .element($0) } ?? end }
   }
 
   /// Most elements that may wait to be taken.
@@ -76,10 +78,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
 
   /// What `next` would answer at once; nil when it would wait.
   @inlinable public func nextIfAny() -> Item? {
-    state.withLock { state in
-      if let element = state.elements.popFirst() { return .element(element) }
-      return state.end
-    }
+    state.withLock { $0.nextIfAny() }
   }
 
   /// The next element; suspends for it.
@@ -112,8 +111,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
 
   @inlinable func takeOrWait() -> Taking {
     state.withLock { state in
-      if let element = state.elements.popFirst() { return .item(.element(element)) }
-      if let end = state.end { return .item(end) }
+      if let item = state.nextIfAny() { return .item(item) }
       let waiter = OneShot<Item>()
       state.waiters.append(waiter)
       return .wait(waiter)

@@ -4,8 +4,9 @@ import Synchronization
 
 // How a link takes what arrives: `DrainTurn` says who does it, this does it.
 extension Link {
-  /// What the holder of the turn keeps.
+  /// Whose turn it is, and what the holder keeps.
   struct Draining {
+    var turn = DrainTurn<Parker>()
     /// A frame that waits for the control socket.
     var parked: Parked?
     /// The blocked thread that drains.
@@ -29,17 +30,17 @@ extension Link {
     let descriptor = ring?.bellDescriptor ?? transport.readDescriptor
     let registration = try reactor.register(
       descriptor, for: ring == nil ? .readable : IOEvents([.readable, .edgeTriggered])
-    ) { [weak self] _ in self?.told() }
+    ) { [self] _ in told() }
     state.withLock { $0.reading = registration }
     // What came before anybody was told.
-    reactor.perform { [weak self] in self?.told() }
+    reactor.perform { [self] in told() }
   }
 
   // MARK: The reactor's turn
 
   /// Something may have arrived. On the reactor's thread.
   private func told() {
-    guard turn.withLock({ $0.takeForReactor() }) else { return }
+    guard draining.withLock({ $0.turn.takeForReactor() }) else { return }
     drainOnReactor()
   }
 
@@ -50,7 +51,7 @@ extension Link {
     case .more:
       // Others get their turn first. Nobody else is told of what is left.
       passOn()
-      if ring == nil { reactor.perform { [weak self] in self?.told() } }
+      if ring == nil { reactor.perform { [self] in told() } }
     case .paused, .finished: break
     }
   }
@@ -58,20 +59,15 @@ extension Link {
   /// Leaves the turn to a blocked thread, else to the reactor, which goes on looking for a while.
   private func passOn() {
     isThreadDraining.store(false, ordering: .relaxed)
-    let (next, afterRest) = turn.withLock { turn in
-      let afterRest = draining.withLock { draining in
-        draining.drainer = nil
-        return draining.afterRest.take()
-      }
+    let (next, afterRest) = draining.withLock { state in
+      state.drainer = nil
+      let afterRest = state.afterRest.take()
       // Who waits for the rest goes first.
-      return (afterRest == nil ? turn.leave() : turn.leaveToReactor(), afterRest)
+      return (afterRest == nil ? state.turn.leave() : state.turn.leaveToReactor(), afterRest)
     }
     if let afterRest {
       isRestWanted.store(false, ordering: .sequentiallyConsistent)
-      return reactor.perform { [weak self] in
-        guard let self else { return afterRest() }
-        drainRest(then: afterRest)
-      }
+      return reactor.perform { [self] in drainRest(then: afterRest) }
     }
     if let next { next.unpark() } else { rest() }
   }
@@ -94,7 +90,7 @@ extension Link {
   /// A task is about to suspend for something from this link, until ``endSuspension()``.
   package func beginSuspension() {
     suspendedCount.add(1, ordering: .sequentiallyConsistent)
-    guard ring != nil, turn.withLock({ $0.holder == .reactor(isArmed: false) }) else { return }
+    guard ring != nil, draining.withLock({ $0.turn.holder == .reactor(isArmed: false) }) else { return }
     rest()
   }
 
@@ -106,21 +102,21 @@ extension Link {
 
   /// Has the reactor told of what arrives, while it is its turn.
   private func arm() {
-    let mustLook = turn.withLock { turn in
-      guard turn.holder == .reactor(isArmed: false) else { return false }
+    let mustLook = draining.withLock { state in
+      guard state.turn.holder == .reactor(isArmed: false) else { return false }
       if let ring, !ring.receiver.arm() { return true }
-      turn.armed()
+      state.turn.armed()
       return false
     }
-    if mustLook { reactor.perform { [weak self] in self?.told() } }
+    if mustLook { reactor.perform { [self] in told() } }
   }
 
   /// Delivers all that a peer sent before it died, then calls `completion`. On the reactor's thread, which may be now.
   package func drainRest(then completion: @escaping @Sendable () -> Void) {
-    let (isOurs, drainer) = turn.withLock { turn -> (Bool, Bool) in
-      if turn.seize() { return (true, false) }
-      guard turn.holder == .taken else { return (false, false) }
-      draining.withLock { $0.afterRest = completion }
+    let (isOurs, drainer) = draining.withLock { state -> (Bool, Bool) in
+      if state.turn.seize() { return (true, false) }
+      guard state.turn.holder == .taken else { return (false, false) }
+      state.afterRest = completion
       isRestWanted.store(true, ordering: .sequentiallyConsistent)
       return (false, true)
     }
@@ -141,7 +137,12 @@ extension Link {
   package func drain(for parker: Parker, deadline: ContinuousClock.Instant?, until isDone: () -> Bool) {
     guard let ring else { return }
     while !isDone() {
-      switch turn.withLock({ $0.take(for: parker) }) {
+      let taking = draining.withLock { state in
+        let taking = state.turn.take(for: parker)
+        if case .granted = taking { state.drainer = parker }
+        return taking
+      }
+      switch taking {
       case .refused: return
       case .granted(let wasArmed):
         if wasArmed { ring.receiver.disarm() }
@@ -161,10 +162,10 @@ extension Link {
     _ ring: RingTransport, _ parker: Parker, _ deadline: ContinuousClock.Instant?, _ isDone: () -> Bool
   ) -> Bool {
     isThreadDraining.store(true, ordering: .relaxed)
-    draining.withLock { $0.drainer = parker }
     func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
     while true {
-      switch drainOnce(atMost: .max, until: isDone) {
+      // Who alone consumes sees without the ring's lock whether there is anything.
+      switch ring.receiver.mayHaveFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty {
       case .done:
         passOn()
         return true
@@ -186,7 +187,7 @@ extension Link {
 
   /// A thread waits for this link no more.
   private func withdraw(_ parker: Parker) {
-    let (passed, next) = turn.withLock { $0.withdraw(parker) }
+    let (passed, next) = draining.withLock { $0.turn.withdraw(parker) }
     guard passed else { return }
     if let next { next.unpark() } else { rest() }
   }
@@ -266,12 +267,12 @@ extension Link {
   private func park(_ frame: RawSpan) -> Bool {
     let parked = Parked(
       frame: frame.copied(),
-      timer: reactor.schedule(at: .now.advanced(by: parkingPatience)) { [weak self] in
-        self?.finish(.violation("a message that names a segment or handles that never came"))
+      timer: reactor.schedule(at: .now.advanced(by: parkingPatience)) { [self] in
+        finish(.violation("a message that names a segment or handles that never came"))
       })
-    let isPaused = turn.withLock { turn in
-      guard turn.pause() else { return false }
-      draining.withLock { $0.parked = parked }
+    let isPaused = draining.withLock { state in
+      guard state.turn.pause() else { return false }
+      state.parked = parked
       return true
     }
     if isPaused { watchForFrames([]) } else { parked.timer.cancel() }
@@ -280,7 +281,7 @@ extension Link {
 
   /// The control socket brought something: delivers the parked frame, if there is one, and goes on. On the reactor's thread.
   package func resumeDelivery() {
-    let parked = turn.withLock { turn in turn.resume() ? draining.withLock { $0.parked.take() } : nil }
+    let parked = draining.withLock { $0.turn.resume() ? $0.parked.take() : nil }
     guard let parked else { return }
     parked.timer.cancel()
     // Sound: bytes have no padding.
@@ -364,8 +365,10 @@ extension Link {
 
   /// Nobody drains any more.
   func stopDraining() {
-    turn.withLock { $0.finish() }
-    let (parked, afterRest) = draining.withLock { ($0.parked.take(), $0.afterRest.take()) }
+    let (parked, afterRest) = draining.withLock { state in
+      state.turn.finish()
+      return (state.parked.take(), state.afterRest.take())
+    }
     parked?.timer.cancel()
     if let afterRest { reactor.perform(afterRest) }
   }
@@ -380,17 +383,17 @@ extension Link: ReactorPoller {
 
   /// Looks for frames without a system call, and delivers what there is.
   package func poll() -> Bool {
-    guard let ring, ring.receiver.mayHaveFrames, turn.withLock({ $0.takeForReactor() }) else { return false }
+    guard let ring, ring.receiver.mayHaveFrames, draining.withLock({ $0.turn.takeForReactor() }) else { return false }
     drainOnReactor()
     return true
   }
 
   /// Has the reactor told of the next frame; false if there is one already.
   package func settle() -> Bool {
-    turn.withLock { turn in
-      guard let ring, turn.holder == .reactor(isArmed: false) else { return true }
+    draining.withLock { state in
+      guard let ring, state.turn.holder == .reactor(isArmed: false) else { return true }
       guard ring.receiver.arm() else { return false }
-      turn.armed()
+      state.turn.armed()
       return true
     }
   }

@@ -43,7 +43,8 @@ package enum LinkEnd: Sendable {
 
 /// The one transport that carries all of a session's channels, each on a lane of its own with its own credits.
 ///
-/// Thread-safe. Frames are delivered on the reactor's thread, or on one that blocks for something from this link.
+/// Thread-safe. Frames are delivered on the reactor's thread, or on one that blocks for something from this link. A link
+/// that was started keeps itself until ``end()``: weak references would make each use of it slower.
 package final class Link: Drainer, Sendable {
   /// What became of an attempt to send.
   package enum SendOutcome: Sendable {
@@ -87,8 +88,6 @@ package final class Link: Drainer, Sendable {
   let reactor: Reactor
   private let window: UInt32
   let state = Mutex(State())
-  let turn = Mutex(DrainTurn<Parker>())
-  /// What the holder of the turn keeps.
   let draining = Mutex(Draining())
   /// Whether who drains is to hand over, as `Draining.afterRest` waits.
   let isRestWanted = Atomic<Bool>(false)
@@ -229,9 +228,7 @@ package final class Link: Drainer, Sendable {
     state.withLock { state in
       guard !state.hasEnded, !state.isMute, state.writing == nil else { return }
       // Without a registration nobody could be woken: the link fails below.
-      state.writing = try? reactor.register(transport.writeDescriptor, for: .writable) { [weak self] _ in
-        self?.roomAppeared()
-      }
+      state.writing = try? reactor.register(transport.writeDescriptor, for: .writable) { [self] _ in roomAppeared() }
     }
     if state.withLock({ $0.writing == nil && !$0.hasEnded && !$0.isMute }) {
       finish(.failed(.failed(SystemError(operation: "epoll_ctl", errno: .noMemory))))

@@ -21,8 +21,7 @@ final class LinkWatch: Sendable {
 
   private func tick(_ link: Link) {
     let seen = departures.load(ordering: .sequentiallyConsistent)
-    link.reactor.schedule(at: .now.advanced(by: Self.interval)) { [weak link, self] in
-      guard let link else { return }
+    link.reactor.schedule(at: .now.advanced(by: Self.interval)) { [self] in
       guard departures.load(ordering: .sequentiallyConsistent) == seen else { return tick(link) }
       // In this order: a thread that leaves later begins anew.
       isRunning.store(false, ordering: .sequentiallyConsistent)

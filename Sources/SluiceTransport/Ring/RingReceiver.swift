@@ -29,6 +29,7 @@ final class RingReceiver: Sendable {
   private let waiting: RingWaiting
   /// How much was consumed, for who waits without the lock: it looks where a frame would stand.
   private let consumed = Atomic<UInt64>(0)
+  private let hasFailed = Atomic<Bool>(false)
   private let state: Mutex<State>
 
   private struct State: ~Copyable {
@@ -91,6 +92,7 @@ final class RingReceiver: Sendable {
       } catch {
         let failure = TransportError.protocolViolation(error)
         state.failure = failure
+        hasFailed.store(true, ordering: .relaxed)
         if state.isPolled { bell.ring() }
         throw failure
       }
@@ -198,11 +200,9 @@ final class RingReceiver: Sendable {
   func wait(
     deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }
   ) throws(TransportError) -> Bool {
-    let seen = state.withLock { state in
-      state.failure == nil && !state.hasEnded && !isFrameThere(state) ? state.cursor.consumed : nil
-    }
-    guard let seen else { return true }
+    let seen = consumed.load(ordering: .relaxed)
     let offset = cursorOffset(seen)
+    if hasFailed.load(ordering: .relaxed) { return true }
     // Where others have consumed meanwhile, the place says nothing any more.
     return try waiting.wait(deadline: deadline, unless: isInterrupted) {
       peer.awaitedFrameHeader(at: offset) != 0 || consumed.load(ordering: .relaxed) != seen
