@@ -374,6 +374,17 @@ int sluice_lock_holder(int descriptor, pid_t *holder) {
   return 0;
 }
 
+int sluice_lock_byte(int descriptor, int64_t offset) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+  RESULT(fcntl(descriptor, F_OFD_SETLK, &lock));
+}
+
+int sluice_is_byte_locked(int descriptor, int64_t offset) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+  if (fcntl(descriptor, F_OFD_GETLK, &lock) < 0) return -errno;
+  return lock.l_type != F_UNLCK;
+}
+
 int sluice_mkdir(const char *path, mode_t mode) { RESULT(mkdir(path, mode)); }
 int sluice_chmod(const char *path, mode_t mode) { RESULT(chmod(path, mode)); }
 int sluice_change_group(const char *path, gid_t group) { RESULT(lchown(path, (uid_t)-1, group)); }

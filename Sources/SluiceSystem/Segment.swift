@@ -139,7 +139,7 @@ public final class Segment: Sendable {
   @unsafe public var baseAddress: UnsafeMutableRawPointer { unsafe mapping.base }
 
   /// Makes an empty memfd that can be sealed, and cannot be executed where the kernel knows that seal (Linux 6.3).
-  private static func createMemory(name: String) throws(SystemError) -> Handle {
+  static func createMemory(name: String) throws(SystemError) -> Handle {
     let flags = SLUICE_MFD_CLOEXEC | SLUICE_MFD_ALLOW_SEALING
     var result = unsafe sluice_memfd_create(name, flags | SLUICE_MFD_NOEXEC_SEAL)
     if result == -EINVAL { result = unsafe sluice_memfd_create(name, flags) }

@@ -202,6 +202,10 @@ int sluice_lock_file(int descriptor);
 int sluice_lock_holder(int descriptor, pid_t *holder);
 /// fcntl(2), F_SETLK: gives that lock back.
 int sluice_unlock_file(int descriptor);
+/// fcntl(2), F_OFD_SETLK: a write lock on one byte, owned by the open file; -EAGAIN when another has it.
+int sluice_lock_byte(int descriptor, int64_t offset);
+/// fcntl(2), F_OFD_GETLK: 1 if another open file has a lock on that byte, else 0.
+int sluice_is_byte_locked(int descriptor, int64_t offset);
 /// mkdir(2), chmod(2), unlink(2), rmdir(2), rename(2).
 int sluice_mkdir(const char *path, mode_t mode);
 int sluice_chmod(const char *path, mode_t mode);
