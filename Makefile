@@ -1,16 +1,19 @@
 # Each target first makes sure that the machine has what the package needs.
 DEMO_FLAGS ?= --json perf_demo.json --plot perf_demo.svg
 BENCH_FLAGS ?=
+CHAOS_KILLS ?= 1000
+CHAOS_FLAGS ?=
 FUZZ_RUNS ?= 200000
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint bench bench-capnproto fuzz bootstrap
+.PHONY: help demo test examples lint chaos bench bench-capnproto fuzz bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
 	@echo '             (DEMO_FLAGS="--sizes 100kB,1MB --json out.json --plot out.svg")'
 	@echo 'make test    build everything and run all tests'
 	@echo 'make examples  build and run the packages in Examples (part of make test)'
+	@echo 'make chaos   kill a server and its clients with SIGKILL, over and over (CHAOS_KILLS=1000 CHAOS_FLAGS="seed=7 link=ring")'
 	@echo 'make lint    check the formatting of all sources, strictly'
 	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
@@ -30,6 +33,11 @@ test: bootstrap
 
 examples: bootstrap
 	Scripts/examples.sh
+
+# The same seed makes the same choices. `chaos` prints the one that it drew.
+chaos: bootstrap
+	$(SWIFT) build --configuration release --product chaos
+	"$$($(SWIFT) build --configuration release --show-bin-path)/chaos" kills=$(CHAOS_KILLS) $(CHAOS_FLAGS)
 
 lint: bootstrap
 	@Scripts/lint.sh

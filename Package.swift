@@ -96,6 +96,8 @@ let package = Package(
       plugins: ["CapnProtoPlugin"]),
     .executableTarget(
       name: "TestPeer", dependencies: ["Sluice", "TestSchema", system], path: "Tests/TestPeer", swiftSettings: base),
+    .executableTarget(
+      name: "chaos", dependencies: ["Sluice", "TestSchema", system], path: "Tests/Chaos", swiftSettings: base),
     .testTarget(name: "ArchitectureTests", swiftSettings: base),
     .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
     .testTarget(
@@ -122,6 +124,8 @@ let package = Package(
       name: "SluiceSessionTests",
       dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system, logging],
       swiftSettings: base),
+    .testTarget(
+      name: "ChaosTests", dependencies: ["Sluice", "TestSchema", "chaos", subprocess, system], swiftSettings: base),
     .testTarget(
       name: "PerfDemoTests", dependencies: ["Sluice", "PerfDemoSchema", "perf_demo", subprocess, system],
       swiftSettings: base),

@@ -1,0 +1,46 @@
+import Foundation
+import SystemPackage
+
+/// What a process holds of the kernel for the sessions of one app, and what stands in /dev/shm for it.
+struct Possessions: Equatable, CustomStringConvertible {
+  let descriptors: Int
+  let mappings: Int
+  let files: [String]
+
+  init(of app: String) throws {
+    descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    mappings = try Self.text("/proc/self/maps").split(separator: "\n").count { $0.contains("sluice.\(app).") }
+    files = try Self.files(of: app)
+  }
+
+  /// What stands in /dev/shm for the app.
+  static func files(of app: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { $0.contains(app) }.sorted()
+  }
+
+  /// A whole file of procfs, which comes a few kilobytes at a time.
+  private static func text(_ path: String) throws -> String {
+    let file = try FileDescriptor.open(path, .readOnly)
+    return try file.closeAfter {
+      var bytes: [UInt8] = []
+      var chunk = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+        bytes += chunk[..<count]
+      }
+    }
+  }
+
+  var description: String { "\(descriptors) descriptors, \(mappings) mappings, files \(files)" }
+}
+
+/// Waits until `condition` holds, half a minute at most; whether it did.
+func eventually(_ condition: () throws -> Bool) async throws -> Bool {
+  let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+  while try !condition() {
+    guard ContinuousClock.now < deadline else { return false }
+    await Task.yield()
+  }
+  return true
+}
