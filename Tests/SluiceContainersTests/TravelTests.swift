@@ -61,7 +61,8 @@ import Testing
         }
         #expect(server.statistics.leasesOut == 1)
       }
-      #expect(server.statistics.leasesOut == 0)
+      // The thread that delivered it may hold it a moment longer; the suite's time limit is the end of that.
+      while server.statistics.leasesOut > 0 { await Task.yield() }
       #expect(server.statistics.messagesCopied == 0)
     }
   }
