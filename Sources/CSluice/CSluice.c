@@ -205,11 +205,19 @@ int sluice_socket_set_send_buffer(int descriptor, int byte_count) {
   RESULT(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &byte_count, sizeof byte_count));
 }
 
-int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds) {
+static int set_timeout(int descriptor, int option, int64_t nanoseconds) {
   // Rounded up: 0 would mean no limit.
   int64_t microseconds = (nanoseconds + 999) / 1000;
   struct timeval value = {.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
-  RESULT(setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value));
+  RESULT(setsockopt(descriptor, SOL_SOCKET, option, &value, sizeof value));
+}
+
+int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds) {
+  return set_timeout(descriptor, SO_SNDTIMEO, nanoseconds);
+}
+
+int sluice_socket_set_receive_timeout(int descriptor, int64_t nanoseconds) {
+  return set_timeout(descriptor, SO_RCVTIMEO, nanoseconds);
 }
 
 int sluice_set_non_blocking(int descriptor, int non_blocking) {
@@ -240,15 +248,15 @@ ssize_t sluice_socket_send(int descriptor, const struct iovec *parts, size_t par
   RESULT(sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-ssize_t sluice_socket_receive(int descriptor, void *bytes, size_t byte_count, int *handles, size_t *handle_count,
-                              int *lost_handles) {
+ssize_t sluice_socket_receive(int descriptor, void *bytes, size_t byte_count, int blocking, int *handles,
+                              size_t *handle_count, int *lost_handles) {
   union control control;
   struct iovec part = {.iov_base = bytes, .iov_len = byte_count};
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   *handle_count = 0;
   *lost_handles = 0;
-  ssize_t received = recvmsg(descriptor, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  ssize_t received = recvmsg(descriptor, &message, MSG_CMSG_CLOEXEC | (blocking ? 0 : MSG_DONTWAIT));
   if (received < 0) return -errno;
   *lost_handles = (message.msg_flags & MSG_CTRUNC) != 0;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
@@ -348,6 +356,10 @@ int sluice_mq_send(int queue, const void *bytes, size_t byte_count, unsigned int
 ssize_t sluice_mq_receive(int queue, void *bytes, size_t byte_count, unsigned int *priority) {
   const struct timespec past = {0, 0};
   RESULT(mq_timedreceive(queue, bytes, byte_count, priority, &past));
+}
+
+ssize_t sluice_mq_receive_blocking(int queue, void *bytes, size_t byte_count, unsigned int *priority) {
+  RESULT(mq_receive(queue, bytes, byte_count, priority));
 }
 
 // MARK: Files

@@ -47,7 +47,9 @@ final class ControlConnection: Sendable {
   /// Begins to deliver, first what came with the handshake.
   func start(_ handler: @escaping @Sendable (Event) -> Void) throws(SystemError) {
     self.handler.withLock { $0 = handler }
-    let registration = try reactor.register(transport.readDescriptor, for: .readable) { [weak self] _ in self?.drain() }
+    let registration = try reactor.register(transport.drainDescriptor, for: .readable) { [weak self] _ in
+      self?.drain()
+    }
     state.withLock { $0.reading = registration }
     reactor.perform { [weak self] in self?.drain() }
   }

@@ -37,7 +37,7 @@ final class IncomingConnection: Sendable {
 
   /// Begins to wait for the introduction.
   func start(timeout: Duration) {
-    guard let descriptor = state.withLock({ $0.transport?.readDescriptor }) else { return }
+    guard let descriptor = state.withLock({ $0.transport?.drainDescriptor }) else { return }
     let timer = reactor.schedule(at: .now.advanced(by: timeout)) { [weak self] in
       self?.finish(.failed("the client did not introduce itself within \(timeout)"))
     }

@@ -172,6 +172,30 @@ public final class MessageQueue: Sendable {
     return (result, priority)
   }
 
+  /// Makes `receiveBlocking` wait. What `trySend` and `tryReceive` do does not change. The corresponding C call is
+  /// `fcntl(F_SETFL)`.
+  public func setBlocking() throws(SystemError) {
+    try systemCall("fcntl", "F_SETFL") { sluice_set_non_blocking(handle.rawValue, 0) }
+  }
+
+  /// Receives a message, waiting until there is one, on a queue that was set to block. The corresponding C function is
+  /// `mq_receive`.
+  ///
+  /// - Parameter buffer: At least `maxMessageByteCount` bytes.
+  /// - Returns: How many bytes the message has, and its priority; `nil` when a signal came, or when somebody who shares the
+  ///   queue lets it not block any more, and nothing was written.
+  /// - Throws: `EMSGSIZE` when the buffer is too small.
+  @unsafe
+  public func receiveBlocking(
+    into buffer: UnsafeMutableRawBufferPointer
+  ) throws(SystemError) -> (byteCount: Int, priority: UInt32)? {
+    var priority: UInt32 = 0
+    let result = unsafe sluice_mq_receive_blocking(handle.rawValue, buffer.baseAddress, buffer.count, &priority)
+    if Self.mustWait(result) || result == -Int(Errno.interrupted.rawValue) { return nil }
+    if result < 0 { throw SystemError(operation: "mq_receive", negated: result) }
+    return (result, priority)
+  }
+
   /// `ETIMEDOUT` comes when another process has made the open queue a blocking one.
   private static func mustWait(_ result: Int) -> Bool {
     result == -Int(Errno.resourceTemporarilyUnavailable.rawValue) || result == -Int(Errno.timedOut.rawValue)

@@ -96,6 +96,12 @@ public enum UnixSocket {
     try systemCall("fcntl", "F_SETFL") { sluice_set_non_blocking(socket.rawValue, isBlocking ? 0 : 1) }
   }
 
+  /// How long `receiveBlocking` waits; `nil` for ever. Kept in units of the kernel's clock, some milliseconds.
+  public static func setReceiveTimeout(_ timeout: Duration?, of socket: Handle) throws(SystemError) {
+    let nanoseconds = timeout.map { max(1, Deadline.nanoseconds(of: $0)) } ?? 0
+    try systemCall("setsockopt", "SO_RCVTIMEO") { sluice_socket_set_receive_timeout(socket.rawValue, nanoseconds) }
+  }
+
   /// Says that no more bytes will follow; the other direction stays open. The corresponding C function is `shutdown`.
   public static func finishSending(_ socket: Handle) throws(SystemError) {
     try systemCall("shutdown", "SHUT_WR") { sluice_socket_shutdown_sending(socket.rawValue) }

@@ -42,13 +42,13 @@ extension Transport {
     var result: Result?
     if isDrained {
       // A deadline that has passed is no reason not to try once.
-      do { try await wait(for: readDescriptor, .readable, deadline, reactor) } catch  where error == .timedOut {}
+      do { try await waitToReceive(deadline, reactor) } catch  where error == .timedOut {}
     }
     while true {
       switch try tryReceive({ result = body($0, $1) }) {
       case .received: return result
       case .endOfStream: return nil
-      case .wouldBlock: try await wait(for: readDescriptor, .readable, deadline, reactor)
+      case .wouldBlock: try await waitToReceive(deadline, reactor)
       }
     }
   }
@@ -60,11 +60,22 @@ extension Transport {
     try await receive(deadline: deadline, on: reactor) { ReceivedFrame($0, $1) }
   }
 
+  nonisolated(nonsending) private func waitToReceive(
+    _ deadline: ContinuousClock.Instant?, _ reactor: Reactor
+  ) async throws(TransportError) {
+    guard let readWatch else { return try await wait(for: readDescriptor, .readable, deadline, reactor) }
+    try conclude(await readWatch.wait(deadline: deadline, on: reactor))
+  }
+
   nonisolated(nonsending) private func wait(
     for descriptor: FileDescriptor, _ events: IOEvents, _ deadline: ContinuousClock.Instant?, _ reactor: Reactor
   ) async throws(TransportError) {
     // The descriptor stays open: `self` lives until the wait is over.
-    switch await reactor.wait(for: descriptor, events, deadline: deadline) {
+    try conclude(await reactor.wait(for: descriptor, events, deadline: deadline))
+  }
+
+  private func conclude(_ outcome: Reactor.WaitOutcome) throws(TransportError) {
+    switch outcome {
     case .ready: return
     case .timedOut: throw .timedOut
     case .cancelled: throw .cancelled

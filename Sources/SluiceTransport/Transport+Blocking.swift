@@ -29,18 +29,24 @@ extension Transport {
   ///   - body: Sees the frame in place; see `tryReceive`.
   /// - Returns: What `body` returned; `nil` at the end of the stream.
   /// - Throws: `timedOut`, and what `tryReceive` throws.
+  @inlinable
   public func receive<Result>(
     deadline: ContinuousClock.Instant? = nil, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Result
   ) throws(TransportError) -> Result? {
     var result: Result?
-    if isDrained, try !waitToReceive(deadline: deadline) { throw .timedOut }
+    guard try receiveNext(deadline: deadline, { result = body($0, $1) }) != .wouldBlock else { throw .timedOut }
+    return result
+  }
+
+  /// Tries, and waits between the tries. See the requirement.
+  public func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    if isDrained, try !waitToReceive(deadline: deadline) { return .wouldBlock }
     while true {
-      switch try tryReceive({ result = body($0, $1) }) {
-      case .received: return result
-      case .endOfStream: return nil
-      case .wouldBlock:
-        guard try waitToReceive(deadline: deadline) else { throw .timedOut }
-      }
+      let outcome = try tryReceive(body)
+      guard outcome == .wouldBlock else { return outcome }
+      guard try waitToReceive(deadline: deadline) else { return .wouldBlock }
     }
   }
 

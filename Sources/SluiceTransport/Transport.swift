@@ -59,6 +59,20 @@ public protocol Transport: AnyObject, Sendable {
     limit: Int, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Bool
   ) throws(TransportError) -> (count: Int, outcome: ReceiveOutcome)
 
+  /// Takes the next frame, waiting until there is one, and calls `body` with it, once. What the blocking face is made of;
+  /// unless the transport knows better, tries and waits.
+  ///
+  /// - Parameters:
+  ///   - deadline: `nil` waits for ever; one in the past tries once.
+  ///   - body: As with `tryReceive`.
+  /// - Returns: `wouldBlock` when the deadline passed first.
+  func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome
+
+  /// What spares the `async` face its system calls, if the transport has it: says how `readDescriptor` is watched.
+  var readWatch: ReactorWatch? { get }
+
   /// Whether a wait should come before the next try, because the last one has told that there was no more. A hint for the
   /// blocking and the `async` face, which spares them a system call; it promises nothing.
   var isDrained: Bool { get }
@@ -148,8 +162,14 @@ extension Transport {
     }
   }
 
+  /// None: each wait registers `readDescriptor` anew.
+  public var readWatch: ReactorWatch? { nil }
+
   /// Always false: a try comes first.
   public var isDrained: Bool { false }
+
+  /// What to watch for who alone receives, and takes frames until there are no more before it waits again.
+  package var drainDescriptor: FileDescriptor { (self as? SocketTransport)?.socketDescriptor ?? readDescriptor }
 
   /// Hands a frame without handles over for sending, whole or not at all.
   public func trySend(_ blob: RawSpan) throws(TransportError) -> SendOutcome {

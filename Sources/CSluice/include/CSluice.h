@@ -119,16 +119,18 @@ int sluice_socket_get_send_buffer(int descriptor);
 int sluice_socket_set_send_buffer(int descriptor, int byte_count);
 /// setsockopt(2), SO_SNDTIMEO: how long connect(2) may block; 0 for ever.
 int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds);
+/// setsockopt(2), SO_RCVTIMEO: how long recvmsg(2) may block; 0 for ever.
+int sluice_socket_set_receive_timeout(int descriptor, int64_t nanoseconds);
 /// fcntl(2), F_SETFL: O_NONBLOCK.
 int sluice_set_non_blocking(int descriptor, int non_blocking);
 /// sendmsg(2) with MSG_NOSIGNAL and MSG_DONTWAIT; `handles` go with the first byte (SCM_RIGHTS). Bytes sent.
 ssize_t sluice_socket_send(int descriptor, const struct iovec *parts, size_t part_count, const int *handles,
                            size_t handle_count);
-/// recvmsg(2) with MSG_CMSG_CLOEXEC and MSG_DONTWAIT. Bytes received, 0 at the end of the stream. `handles` must hold
-/// SLUICE_SCM_MAX_FD; `*handle_count` says how many came. `*lost_handles` becomes 1 when some were lost (MSG_CTRUNC: no
-/// room in this process's descriptor table; the kernel closed them), else 0.
-ssize_t sluice_socket_receive(int descriptor, void *bytes, size_t byte_count, int *handles, size_t *handle_count,
-                              int *lost_handles);
+/// recvmsg(2) with MSG_CMSG_CLOEXEC, and with MSG_DONTWAIT unless `blocking` (and the descriptor blocks). Bytes received,
+/// 0 at the end of the stream. `handles` must hold SLUICE_SCM_MAX_FD; `*handle_count` says how many came. `*lost_handles`
+/// becomes 1 when some were lost (MSG_CTRUNC: no room in this process's descriptor table; the kernel closed them), else 0.
+ssize_t sluice_socket_receive(int descriptor, void *bytes, size_t byte_count, int blocking, int *handles,
+                              size_t *handle_count, int *lost_handles);
 
 // MARK: Processes: pidfd_open(2), pidfd_send_signal(2).
 
@@ -185,6 +187,8 @@ int sluice_mq_attributes(int queue, long *message_count, long *message_byte_coun
 int sluice_mq_send(int queue, const void *bytes, size_t byte_count, unsigned int priority);
 /// mq_timedreceive(3), likewise: the message's byte count. `bytes` must hold the queue's message size.
 ssize_t sluice_mq_receive(int queue, void *bytes, size_t byte_count, unsigned int *priority);
+/// mq_receive(3): blocks if the descriptor does.
+ssize_t sluice_mq_receive_blocking(int queue, void *bytes, size_t byte_count, unsigned int *priority);
 
 // MARK: Files.
 

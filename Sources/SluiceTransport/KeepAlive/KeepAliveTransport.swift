@@ -53,6 +53,8 @@ public final class KeepAliveTransport: Transport {
   /// That of the wrapped transport.
   public var readDescriptor: FileDescriptor { inner.readDescriptor }
   /// That of the wrapped transport.
+  public var readWatch: ReactorWatch? { inner.readWatch }
+  /// That of the wrapped transport.
   public var writeDescriptor: FileDescriptor { inner.writeDescriptor }
   /// Whether the wrapped transport has some.
   public var hasUnsentBytes: Bool { inner.hasUnsentBytes }
@@ -91,29 +93,47 @@ public final class KeepAliveTransport: Transport {
   public func tryReceive(
     _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
   ) throws(TransportError) -> ReceiveOutcome {
+    try receive(isWaiting: false, deadline: nil, body).outcome
+  }
+
+  /// Takes the next frame that is no ping, waiting as the wrapped transport does. See `Transport.receiveNext`.
+  public func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    while true {
+      let (outcome, isFinal) = try receive(isWaiting: true, deadline: deadline, body)
+      if isFinal { return outcome }
+    }
+  }
+
+  /// Not final: there were pings only, and may be more.
+  private func receive(
+    isWaiting: Bool, deadline: ContinuousClock.Instant?, _ body: (RawSpan, [Handle]) -> Void
+  ) throws(TransportError) -> (outcome: ReceiveOutcome, isFinal: Bool) {
     for _ in 0..<Self.pingsPerTry {
       var tag: UInt8?
       let outcome = try mapping { () throws(TransportError) in
-        try inner.tryReceive { frame, handles in
+        func take(_ frame: RawSpan, _ handles: [Handle]) {
           guard frame.byteCount > 0 else { return }
           // Sound: any byte is a number, and it is within the span.
           tag = unsafe frame.unsafeLoad(fromByteOffset: frame.byteCount - 1, as: UInt8.self)
           if tag == Self.blobTag { body(frame.extracting(first: frame.byteCount - 1), handles) }
         }
+        return try isWaiting ? inner.receiveNext(deadline: deadline, take) : inner.tryReceive(take)
       }
       guard outcome == .received else {
         if outcome == .endOfStream { state.withLock { $0.keepAlive.reachedEnd() } }
-        return outcome
+        return (outcome, true)
       }
       let now = ContinuousClock.now
       state.withLock { $0.keepAlive.received(at: now) }
       switch tag {
-      case Self.blobTag: return .received
+      case Self.blobTag: return (.received, true)
       case Self.pingTag: continue
       case let tag: throw fail(.malformedFrame(tag.map { .unknownKind($0) } ?? .fragmentTooShort(byteCount: 0)))
       }
     }
-    return .wouldBlock
+    return (.wouldBlock, false)
   }
 
   /// Pushes on what is left. See `Transport.flush`.

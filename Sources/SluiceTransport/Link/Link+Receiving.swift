@@ -27,7 +27,7 @@ extension Link {
   /// Begins to deliver frames.
   package func start(owner: any LinkOwner) throws(SystemError) {
     self.owner.withLock { $0.owner = owner }
-    let descriptor = ring?.bellDescriptor ?? transport.readDescriptor
+    let descriptor = ring?.bellDescriptor ?? transport.drainDescriptor
     let registration = try reactor.register(
       descriptor, for: ring == nil ? .readable : IOEvents([.readable, .edgeTriggered])
     ) { [self] _ in told() }

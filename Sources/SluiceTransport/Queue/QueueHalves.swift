@@ -88,7 +88,7 @@ extension QueueReceiver {
     do { status = try PeerQueueStatus(handles[0]) } catch { throw .segment(error) }
     do {
       try self.init(
-        from: endpoint.inbox.receiving, own: endpoint.status, peer: status,
+        from: endpoint.inbox, own: endpoint.status, peer: status,
         peerRoom: RemoteDoorbell(handles[1]),
         maxBlobSize: min(endpoint.announcement.maxBlobSize, announcement.maxBlobSize))
     } catch {

@@ -77,7 +77,7 @@ public final class QueueTransport: Transport {
       sender = try QueueSender(
         to: queue, own: endpoint.status, peer: status, room: endpoint.room, maxBlobSize: maxBlobSize)
       receiver = try QueueReceiver(
-        from: endpoint.inbox.receiving, own: endpoint.status, peer: status, peerRoom: peerRoom,
+        from: endpoint.inbox, own: endpoint.status, peer: status, peerRoom: peerRoom,
         maxBlobSize: maxBlobSize)
     } catch {
       throw .failed(error)
@@ -110,6 +110,8 @@ public final class QueueTransport: Transport {
   public var carriesHandles: Bool { false }
   /// Readable when there are messages, or the end.
   public var readDescriptor: FileDescriptor { receiver.descriptor }
+  /// For tasks that wait. See `Transport.readWatch`.
+  public var readWatch: ReactorWatch? { receiver.watch }
   /// Writable unless the last try found no room, and there was none since.
   public var writeDescriptor: FileDescriptor { sender.descriptor }
   /// Whether messages of a frame are left to `flush`.
@@ -125,10 +127,24 @@ public final class QueueTransport: Transport {
   public func tryReceive(
     _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
   ) throws(TransportError) -> ReceiveOutcome {
+    try failing { () throws(TransportError) in try receiver.tryReceive { body($0, []) } }
+  }
+
+  /// Takes the next frame, waiting until there is one. See `Transport.receiveNext`. One system call for each message without
+  /// a deadline, two with one.
+  public func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    try failing { () throws(TransportError) in try receiver.receive(deadline: deadline) { body($0, []) } }
+  }
+
+  /// Nobody sends to a peer that is not understood.
+  private func failing(
+    _ receive: () throws(TransportError) -> ReceiveOutcome
+  ) throws(TransportError) -> ReceiveOutcome {
     do {
-      return try receiver.tryReceive { body($0, []) }
+      return try receive()
     } catch {
-      // Nobody sends to a peer that is not understood.
       if error != .closed { sender.fail(error) }
       throw error
     }

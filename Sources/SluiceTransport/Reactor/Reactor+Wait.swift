@@ -27,7 +27,9 @@ extension Reactor {
     return await withTaskCancellationHandler {
       // Sound: the waiter resumes it exactly once.
       unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<WaitOutcome, Never>) in
-        unsafe waiter.start(continuation, descriptor, events, deadline)
+        unsafe waiter.start(continuation, deadline) { () throws(SystemError) in
+          .waiting(try register(descriptor, for: events) { waiter.finish(.ready($0)) })
+        }
       }
     } onCancel: {
       waiter.finish(.cancelled)
@@ -36,7 +38,7 @@ extension Reactor {
 }
 
 /// One suspended task: whatever comes first of readiness, deadline and cancellation resumes it and undoes the others.
-private final class Waiter: Sendable {
+final class Waiter: Sendable {
   private let reactor: Reactor
   private let state = Mutex(State())
 
@@ -47,23 +49,35 @@ private final class Waiter: Sendable {
     var timer: ScheduledAction?
   }
 
+  /// How a wait begins.
+  enum Beginning {
+    /// With what is to be cancelled in the end, if anything is.
+    case waiting(Registration?)
+    /// There is nothing to wait for.
+    case ready
+  }
+
   init(_ reactor: Reactor) {
     self.reactor = reactor
   }
 
+  /// - Parameter begin: Sees to it that `finish` is called in time.
   func start(
-    _ continuation: UnsafeContinuation<Reactor.WaitOutcome, Never>, _ descriptor: FileDescriptor, _ events: IOEvents,
-    _ deadline: ContinuousClock.Instant?
+    _ continuation: UnsafeContinuation<Reactor.WaitOutcome, Never>, _ deadline: ContinuousClock.Instant?,
+    _ begin: () throws(SystemError) -> Beginning
   ) {
     // What comes first may come before this is done: it waits for the lock, then finds everything in place.
     let outcome: Reactor.WaitOutcome? = state.withLock { state in
       if let outcome = state.outcome { return outcome }
       do throws(SystemError) {
-        state.registration = try reactor.register(descriptor, for: events) { [self] in finish(.ready($0)) }
+        switch try begin() {
+        case .waiting(let registration): state.registration = registration
+        case .ready: state.outcome = .ready(.readable)
+        }
       } catch {
         state.outcome = .failed(error)
-        return state.outcome
       }
+      if let outcome = state.outcome { return outcome }
       if let deadline { state.timer = reactor.schedule(at: deadline) { [self] in finish(.timedOut) } }
       unsafe state.continuation = continuation
       return nil

@@ -39,9 +39,9 @@ struct ReceiveBuffer: ~Copyable {
     if start == end { (start, end) = (0, 0) }
   }
 
-  /// Receives more bytes behind those that are there; `nil` when the socket has none. There must be room: there always is
-  /// while no whole frame is unread.
-  mutating func receive(from socket: Handle) throws(SystemError) -> ReceivedBytes? {
+  /// Where more bytes go, behind those that are there. Not empty while no whole frame is unread.
+  @unsafe
+  mutating func makeRoom() -> UnsafeMutableRawBufferPointer {
     // What is unread is less than a frame, most often much less than what was consumed: cheaper to move than to read in
     // small pieces.
     if unsafe start > 0 && memory.bytes.count - end < memory.bytes.count / 4 {
@@ -50,11 +50,11 @@ struct ReceiveBuffer: ~Copyable {
       unsafe memory.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory.bytes[start..<end]))
       (start, end) = (0, end - start)
     }
-    let room = unsafe UnsafeMutableRawBufferPointer(rebasing: memory.bytes[end...])
-    let received = unsafe try UnixSocket.receive(on: socket, into: room)
-    end += received?.byteCount ?? 0
-    return received
+    return unsafe UnsafeMutableRawBufferPointer(rebasing: memory.bytes[end...])
   }
+
+  /// Notes that so many bytes were put into the room that was made last.
+  mutating func received(_ byteCount: Int) { end = unsafe min(end + byteCount, memory.bytes.count) }
 
   /// Gives the memory of a burst or a large frame back to the kernel, when nothing is unread.
   func trim() {

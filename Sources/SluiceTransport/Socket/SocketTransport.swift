@@ -7,7 +7,8 @@ import SystemPackage
 /// Sending is one `sendmsg(2)` per frame, straight from the caller's bytes. When the kernel takes only a part of a frame,
 /// the rest is copied, and goes out before anything else: at most one frame is ever held. Receiving takes as many bytes as
 /// there are in one `recvmsg(2)`, so that a burst of small frames costs one call; the receive buffer is guarded memory for
-/// one frame of the largest size (64 KiB at least). Sending and receiving do not wait for each other.
+/// one frame of the largest size (64 KiB at least). A thread that waits for a frame sleeps in that same call. Sending and
+/// receiving do not wait for each other.
 public final class SocketTransport: Transport {
   /// The size of blobs that suits envelopes and small messages: 64 KiB.
   public static let defaultMaxBlobSize = 1 << 16
@@ -16,11 +17,9 @@ public final class SocketTransport: Transport {
   private let options: SocketOptions
   private let reactor: Reactor?
   private let encoder: FrameEncoder
-  private let decoder: FrameDecoder
   private let sending: Mutex<Sending>
-  private let receiving: Mutex<Receiving>
+  private let receiver: SocketReceiver
   private let isClosed = Atomic<Bool>(false)
-  private let drained = Atomic<Bool>(false)
 
   private struct Sending: ~Copyable {
     var outbound = OutboundBuffer()
@@ -31,20 +30,10 @@ public final class SocketTransport: Transport {
     var failure: TransportError?
   }
 
-  private struct Receiving: ~Copyable {
-    var buffer: ReceiveBuffer
-    var handles = HandleQueue()
-    var hasEnded = false
-    /// The last look has brought all that was there.
-    var isEmptied = false
-    var largestFrame = 0
-    var failure: TransportError?
-  }
-
   /// Carries frames over a connected socket, which must be used for nothing else.
   ///
   /// - Parameters:
-  ///   - socket: Non-blocking, as all that `UnixSocket` makes are.
+  ///   - socket: Whether it blocks does not matter, and is changed by the first blocking receive.
   ///   - maxBlobSize: 1 byte to 1 GiB; both ends must agree (``Handshake``). The buffers follow it.
   ///   - options: What happens when the peer does not receive.
   ///   - reactor: Whose timer ends a stall, under a policy that does; `nil` for the shared one.
@@ -57,13 +46,12 @@ public final class SocketTransport: Transport {
     self.options = options
     self.reactor = reactor
     encoder = FrameEncoder(maxBlobSize: maxBlobSize)
-    decoder = FrameDecoder(maxBlobSize: maxBlobSize)
     sending = Mutex(Sending())
     do {
       if let byteCount = options.sendBufferByteCount {
         try UnixSocket.setSendBufferByteCount(byteCount, of: socket)
       }
-      receiving = Mutex(Receiving(buffer: try ReceiveBuffer(maxFrameByteCount: decoder.maxFrameByteCount)))
+      receiver = try SocketReceiver(socket, maxBlobSize: encoder.maxBlobSize)
     } catch {
       throw .failed(error)
     }
@@ -95,8 +83,12 @@ public final class SocketTransport: Transport {
   public var maxBlobSize: Int { encoder.maxBlobSize }
   /// Always true.
   public var carriesHandles: Bool { true }
-  /// The socket.
-  public var readDescriptor: FileDescriptor { socket.descriptor }
+  /// Readable when there is something to receive. Two descriptors more, from the first time on that it is asked for.
+  public var readDescriptor: FileDescriptor { receiver.descriptor }
+  /// The socket: for who alone receives, and takes frames until there are no more before it waits again.
+  package var socketDescriptor: FileDescriptor { socket.descriptor }
+  /// For tasks that wait. See `Transport.readWatch`.
+  public var readWatch: ReactorWatch? { receiver.watch }
   /// The socket.
   public var writeDescriptor: FileDescriptor { socket.descriptor }
 
@@ -191,6 +183,7 @@ public final class SocketTransport: Transport {
       return true
     }
     guard isStalled else { return }
+    receiver.willEnd(.peerStalled(after: patience))
     // Wakes whoever waits for the socket.
     try? UnixSocket.finish(socket)
   }
@@ -259,19 +252,7 @@ public final class SocketTransport: Transport {
   public func tryReceive(
     _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
   ) throws(TransportError) -> ReceiveOutcome {
-    try takingFrames { (state) throws(TransportError) in
-      while true {
-        if let header = try nextFrame(&state) {
-          try deliver(header, &state, body)
-          return .received
-        }
-        if state.hasEnded { return try end(&state) }
-        guard try receiveMore(&state) else {
-          trim(&state)
-          return .wouldBlock
-        }
-      }
-    }
+    try receiver.tryReceive(body)
   }
 
   /// Takes many frames. See `Transport.receiveAll`. When the kernel gave fewer bytes than there was room for, there were no
@@ -279,142 +260,26 @@ public final class SocketTransport: Transport {
   public func receiveAll(
     limit: Int, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Bool
   ) throws(TransportError) -> (count: Int, outcome: ReceiveOutcome) {
-    try takingFrames { (state) throws(TransportError) in
-      var (count, goesOn) = (0, true)
-      var hasRead = false
-      while true {
-        if let header = try nextFrame(&state) {
-          try deliver(header, &state) { goesOn = body($0, $1) }
-          count += 1
-          if !goesOn || count >= limit { return (count, .received) }
-          continue
-        }
-        if state.hasEnded { return (count, try end(&state)) }
-        if hasRead && state.isEmptied {
-          trim(&state)
-          return (count, .wouldBlock)
-        }
-        guard try receiveMore(&state) else {
-          trim(&state)
-          return (count, .wouldBlock)
-        }
-        hasRead = true
-      }
-    }
+    try receiver.receiveAll(limit: limit, body)
+  }
+
+  /// Takes the next frame, waiting until there is one. See `Transport.receiveNext`. One `recvmsg(2)` that sleeps; a second
+  /// one after a wait of some 30 milliseconds with a deadline.
+  public func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    try receiver.receive(deadline: deadline, body)
   }
 
   /// Whether all was received that was there at the last look. See `Transport.isDrained`.
-  public var isDrained: Bool { drained.load(ordering: .relaxed) }
-
-  private func takingFrames<Value>(
-    _ body: (inout Receiving) throws(TransportError) -> Value
-  ) throws(TransportError) -> Value {
-    try receiving.withLock { (state) throws(TransportError) in
-      if isClosed.load(ordering: .acquiring) { throw .closed }
-      if let failure = state.failure { throw failure }
-      defer {
-        drained.store(
-          state.isEmptied && state.buffer.unreadByteCount == 0 && !state.hasEnded && state.failure == nil,
-          ordering: .relaxed)
-      }
-      do throws(TransportError) {
-        return try body(&state)
-      } catch {
-        if error.endsConnection { failReceiving(&state, error) }
-        throw error
-      }
-    }
-  }
-
-  private func nextFrame(_ state: inout Receiving) throws(TransportError) -> FrameHeader? {
-    if case .frame(let header) = try decode(state.buffer) { header } else { nil }
-  }
-
-  private func end(_ state: inout Receiving) throws(TransportError) -> ReceiveOutcome {
-    // It was not the peer that ended the stream.
-    if let failure = sending.withLock({ $0.failure }), case .peerStalled = failure { throw failure }
-    guard state.buffer.unreadByteCount == 0 else {
-      throw .truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
-    }
-    return .endOfStream
-  }
-
-  /// Gives the memory of large frames back.
-  private func trim(_ state: inout Receiving) {
-    guard state.largestFrame > 1 << 16 else { return }
-    state.buffer.trim()
-    state.largestFrame = 0
-  }
-
-  private func decode(_ buffer: borrowing ReceiveBuffer) throws(TransportError) -> FrameDecoder.Step {
-    do { return try decoder.next(in: buffer.unread) } catch { throw .malformedFrame(error) }
-  }
-
-  private func deliver(
-    _ header: FrameHeader, _ state: inout Receiving, _ body: (RawSpan, [Handle]) -> Void
-  ) throws(TransportError) {
-    let frame = state.buffer.position..<state.buffer.position + UInt64(header.frameByteCount)
-    let claim: HandleQueue.Claim
-    do { claim = try state.handles.claim(header.handleCount, for: frame) } catch { throw .malformedFrame(error) }
-    switch claim {
-    case .handles(let handles):
-      do {
-        let frame = state.buffer.unread.extracting(first: FrameHeader.byteCount + header.blobByteCount)
-        body(frame.extracting(droppingFirst: FrameHeader.byteCount), handles)
-      }
-      state.buffer.consume(header.frameByteCount)
-    case .lost(let received):
-      state.buffer.consume(header.frameByteCount)
-      throw .descriptorTableFull(
-        expected: header.handleCount, received: received, limit: ResourceLimit.openDescriptors)
-    }
-    state.largestFrame = max(state.largestFrame, header.frameByteCount)
-  }
-
-  private func receiveMore(_ state: inout Receiving) throws(TransportError) -> Bool {
-    let before = state.buffer.endPosition
-    let received: ReceivedBytes?
-    do {
-      received = try state.buffer.receive(from: socket)
-    } catch  where error.errno == .connectionReset {
-      // The peer closed without having received everything; what it sent has come, as with every other end. Whoever sends
-      // learns it by `peerClosed`.
-      state.hasEnded = true
-      return true
-    } catch {
-      throw .failed(error)
-    }
-    guard let received else {
-      state.isEmptied = true
-      return false
-    }
-    // One reading ends behind handles, also when more follows.
-    state.isEmptied = !received.filledRoom && received.handles.isEmpty && !received.lostHandles
-    if received.byteCount == 0 { state.hasEnded = true }
-    guard !received.handles.isEmpty || received.lostHandles else { return true }
-    let isComplete = if case .frame = try decode(state.buffer) { true } else { false }
-    do {
-      try state.handles.arrived(
-        received.handles, lost: received.lostHandles, with: before..<state.buffer.endPosition,
-        frameStart: state.buffer.position, isComplete: isComplete)
-    } catch {
-      throw .malformedFrame(error)
-    }
-    return true
-  }
-
-  private func failReceiving(_ state: inout Receiving, _ failure: TransportError) {
-    state.failure = failure
-    state.handles.removeAll()
-    // So that the peer learns of it, and nobody here sends to a peer that is not understood.
-    try? UnixSocket.finish(socket)
-  }
+  public var isDrained: Bool { receiver.isDrained }
 
   // MARK: Ending
 
   /// Ends the connection at once. See `Transport.close`.
   public func close() {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    receiver.close()
     // Fails only when the peer has gone already. The descriptor stays, so that nobody who polls it meets another file.
     try? UnixSocket.finish(socket)
   }
