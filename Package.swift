@@ -70,8 +70,8 @@ let package = Package(
     .target(
       name: "SluiceSession",
       dependencies: [
-        "SluiceChannel", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas", "CapnProto",
-        "SluiceSystem", system, deque, logging,
+        "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas",
+        "CapnProto", "SluiceSystem", system, deque, logging,
       ],
       swiftSettings: library + lifetimes),
     .target(

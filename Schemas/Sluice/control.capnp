@@ -82,6 +82,9 @@ struct Hello {
   channels @9 :List(OpenChannel);
   # Channels that the client opens along with the session, at most 64: lanes 2, 4, 6 and so on. Each is answered after
   # `welcome`, like those that are opened later.
+
+  readWriteArenas @10 :Bool;
+  # The client asks for memory that both ends write to, and trusts the server with it.
 }
 
 struct RingHalf {
@@ -111,6 +114,10 @@ struct Welcome {
 
   segmentBacking @5 :SegmentBacking;
   # Of what kind all segments are that messages are lent from, in both directions. Sealed unless both ends ask for named ones.
+
+  readWriteArenas @6 :Bool;
+  # Whether both ends ask for memory that both write to: memfds, sealed against shrinking, growing and further seals, which
+  # the application passes with its messages. See ReadWriteArena.
 }
 
 enum SegmentBacking {

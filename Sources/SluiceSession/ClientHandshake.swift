@@ -58,7 +58,8 @@ struct ClientHandshake {
     let message = Control.Hello(
       versions: options.versions, serverApp: server.name, clientApp: introduction.client.name,
       session: assembly.session, metadata: introduction.metadata, returnTable: assembly.returnTableSize,
-      ring: ring?.size, channels: introduction.openings, namedSegments: options.segmentBacking != .sealedMemory)
+      ring: ring?.size, channels: introduction.openings, namedSegments: options.segmentBacking != .sealedMemory,
+      readWriteArenas: options.readWriteArenas)
     handles = [assembly.returnTable.segment.handle] + (ring?.handles ?? [])
     do {
       hello = try Control.hello(message).encoded()
@@ -143,6 +144,9 @@ struct ClientHandshake {
     guard welcome.namedSegments == nil || options.segmentBacking != .sealedMemory else {
       throw .protocolViolation("named segments, which nobody asked for")
     }
+    guard !welcome.readWriteArenas || options.readWriteArenas else {
+      throw .protocolViolation("read-write arenas, which nobody asked for")
+    }
     guard let returnTable = handles.first else { throw .protocolViolation("a welcome without descriptors") }
     let link = try makeLink(welcome, Array(handles.dropFirst()))
     let core = try assembly.assemble(
@@ -150,7 +154,7 @@ struct ClientHandshake {
       control: ControlConnection(over: transport, reactor: options.reactor), link: link.transport,
       linkSegments: link.segments, laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
       peerReturnsHandle: returnTable, initialChannels: introduction.openings, serverWideArena: nil,
-      namedSegments: welcome.namedSegments,
+      namedSegments: welcome.namedSegments, readWriteArenas: welcome.readWriteArenas,
       tidyAfterPeer: { [server = introduction.server] in Rendezvous.removeLeftovers(of: server) }, whenEnded: nil)
     do {
       try core.start()

@@ -48,14 +48,14 @@ extension Control {
           metadata: try limited(hello.metadata, typeID: hello.metadataTypeId),
           returnTable: TableSize(reading: try hello.returnTable),
           ring: hello.hasRing ? RingSize(reading: try hello.ring) : nil, channels: try channels(of: hello),
-          namedSegments: hello.namedSegments))
+          namedSegments: hello.namedSegments, readWriteArenas: hello.readWriteArenas))
     case .welcome(let welcome):
       return .welcome(
         Welcome(
           version: welcome.version, linkKind: welcome.linkKind, laneWindow: welcome.laneWindow,
           returnTable: TableSize(reading: try welcome.returnTable),
           ring: welcome.hasRing ? RingSize(reading: try welcome.ring) : nil,
-          namedSegments: try access(welcome.segmentBacking)))
+          namedSegments: try access(welcome.segmentBacking), readWriteArenas: welcome.readWriteArenas))
     case .refusal(let refusal):
       return .refusal(
         Refusal(

@@ -71,6 +71,7 @@ extension Control {
     write(hello.returnTable, to: target.initReturnTable())
     if let ring = hello.ring { write(ring, to: target.initRing()) }
     target.namedSegments = hello.namedSegments
+    target.readWriteArenas = hello.readWriteArenas
     guard !hello.channels.isEmpty else { return }
     let channels = target.initChannels(hello.channels.count)
     for (index, opening) in hello.channels.enumerated() { write(opening, to: channels[index]) }
@@ -98,6 +99,7 @@ extension Control {
     target.laneWindow = welcome.laneWindow
     write(welcome.returnTable, to: target.initReturnTable())
     if let ring = welcome.ring { write(ring, to: target.initRing()) }
+    target.readWriteArenas = welcome.readWriteArenas
     target.segmentBacking =
       switch welcome.namedSegments {
       case nil: .sealed

@@ -50,6 +50,7 @@ enum Control: Sendable, Hashable {
     /// Those that are opened along with the session.
     var channels: [ChannelOpening] = []
     var namedSegments = false
+    var readWriteArenas = false
 
     /// How many descriptors come with it, but for those of its channels.
     var ownHandleCount: Int { ring == nil ? 1 : 3 }
@@ -66,6 +67,8 @@ enum Control: Sendable, Hashable {
     var ring: RingSize?
     /// Who may open segments by name; nil if they are sealed.
     var namedSegments: SegmentAccess?
+    /// Whether both ends ask for memory that both write to.
+    var readWriteArenas = false
   }
 
   struct Refusal: Sendable, Hashable {

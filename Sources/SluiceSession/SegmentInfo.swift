@@ -11,17 +11,21 @@ public struct SegmentInfo: Sendable, Hashable {
   public let scope: MemoryScope
   /// Its size in bytes.
   public let byteCount: Int
-  /// Whether the other end owns it, and it is mapped here for reading only.
+  /// Whether the other end owns it, and it is mapped here for reading only, unless both ends may write to it.
   public let isBorrowed: Bool
+  /// Whether both ends may write to it. Then it is sealed against changes of its size alone.
+  public let isReadWrite: Bool
 
   init(
-    name: String, backing: SegmentBacking = .sealedMemory, scope: MemoryScope, byteCount: Int, isBorrowed: Bool
+    name: String, backing: SegmentBacking = .sealedMemory, scope: MemoryScope, byteCount: Int, isBorrowed: Bool,
+    isReadWrite: Bool = false
   ) {
     self.name = name
     self.backing = backing
     self.scope = scope
     self.byteCount = byteCount
     self.isBorrowed = isBorrowed
+    self.isReadWrite = isReadWrite
   }
 
   init(_ segment: Segment, scope: MemoryScope) {

@@ -57,6 +57,7 @@ struct SessionAssembly: Sendable {
     peerApp: String, peerMetadata: Metadata, peer: PeerIdentity, control: ControlConnection, link: any Transport,
     linkSegments: [SegmentInfo], laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
     initialChannels: [Control.ChannelOpening], serverWideArena: Arena?, namedSegments access: SegmentAccess?,
+    readWriteArenas: Bool,
     tidyAfterPeer: (@Sendable () -> Void)?, whenEnded: (@Sendable () -> Void)?
   ) throws(SessionError) -> SessionCore {
     let returns = try viewReturns(peerReturns, peerReturnsHandle)
@@ -84,6 +85,7 @@ struct SessionAssembly: Sendable {
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
         control: control, carrier: carrier, linkSegments: linkSegments, returnTable: returnTable,
         laneWindow: laneWindow, initialChannels: initialChannels, options: options, namedSegments: access,
+        readWriteArenas: readWriteArenas,
         tidyAfterPeer: tidyAfterPeer, whenEnded: whenEnded))
   }
 

@@ -49,7 +49,7 @@ extension SessionCore {
     var own = carrier.arena.segments.map { SegmentInfo($0, scope: .session) }
     own.append(SegmentInfo(parts.returnTable.segment, scope: .session))
     own += (carrier.serverWideArena?.segments ?? []).map { SegmentInfo($0, scope: .serverWide) }
-    return own + parts.linkSegments
+    return own + parts.linkSegments + readWriteSegments
       + state.withLock { $0.borrowedSegments.sorted { $0.key < $1.key }.map(\.value) }
   }
 }

@@ -30,6 +30,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let options: SessionOptions
     /// Who may open segments by name; nil if they are sealed.
     let namedSegments: SegmentAccess?
+    /// Whether both ends ask for memory that both write to.
+    let readWriteArenas: Bool
     /// Tidies up after the other process, once it is dead.
     let tidyAfterPeer: (@Sendable () -> Void)?
     /// Called when the session has ended, before that is reported.
@@ -87,6 +89,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   let parts: Parts
   /// Fulfilled when the session has ended, after all that was pending has failed.
   private let endSignals = Mutex(EndSignals())
+  /// Memory that both ends write to.
+  let readWrite = Mutex(ReadWriteSegments())
   let state: Mutex<State>
   private let upkeep: ArenaUpkeep
 

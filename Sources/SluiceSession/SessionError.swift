@@ -1,4 +1,5 @@
 import SluiceChannel
+import SluiceContainers
 import SluiceMemory
 import SluiceSystem
 import SluiceTransport
@@ -48,6 +49,10 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case segment(SegmentError)
   /// This end's half of a ring could not be created.
   case ring(RingSetupError)
+  /// Not both ends ask for memory that both write to: ``SessionOptions/readWriteArenas``.
+  case readWriteNotAgreed
+  /// Memory that both ends write to could not be created or joined.
+  case readWrite(ReadWriteError)
   /// An arena could not be created.
   case arena(ArenaError)
   /// A transport failed.
@@ -82,6 +87,8 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .system(let error): "\(error)"
     case .segment(let error): "\(error)"
     case .ring(let error): "no ring: \(error)"
+    case .readWriteNotAgreed: "not both ends ask for memory that both write to"
+    case .readWrite(let error): "\(error)"
     case .arena(let error): "\(error)"
     case .transport(let error): "\(error)"
     case .listener(let error): "\(error)"

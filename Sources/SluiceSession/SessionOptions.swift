@@ -23,6 +23,9 @@ public struct SessionOptions: Sendable {
   /// Of what kind the segments are that messages are built in. Named ones are used if both ends ask for them, each for apps
   /// that it trusts; who may open them, the server says. Else they are sealed.
   public var segmentBacking = SegmentBacking.sealedMemory
+  /// Whether there may be memory that both ends write to: for apps that trust each other, if both ends ask for it. See
+  /// ``Session/makeReadWriteArena(byteCount:)``.
+  public var readWriteArenas = false
   /// What else to ask of the kernel for this end's own segments.
   public var segmentOptions: SegmentOptions = []
   /// What else to ask of the kernel for the segments that the other end lends from.

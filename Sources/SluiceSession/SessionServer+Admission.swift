@@ -155,11 +155,13 @@ extension SessionServer {
       link: link.transport, linkSegments: link.segments, laneWindow: laneWindow, peerReturns: hello.returnTable,
       peerReturnsHandle: returnTable, initialChannels: hello.channels,
       // A client that did not ask for named segments is not shown any: it gets copies.
-      serverWideArena: access == options.segmentBacking.access ? arena : nil, namedSegments: access, tidyAfterPeer: nil,
+      serverWideArena: access == options.segmentBacking.access ? arena : nil, namedSegments: access,
+      readWriteArenas: hello.readWriteArenas && options.readWriteArenas, tidyAfterPeer: nil,
       whenEnded: { [weak self] in self?.release(name) })
     let welcome = Control.Welcome(
       version: version, linkKind: link.ring == nil ? .socket : .ring, laneWindow: laneWindow,
-      returnTable: assembly.returnTableSize, ring: link.ring, namedSegments: access)
+      returnTable: assembly.returnTableSize, ring: link.ring, namedSegments: access,
+      readWriteArenas: core.parts.readWriteArenas)
     control.send(.welcome(welcome), handles: [assembly.returnTable.segment.handle] + link.handles)
     state.withLock { $0.sessions[name] = WeakSession(core: core) }
     do {

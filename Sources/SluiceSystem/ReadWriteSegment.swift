@@ -47,7 +47,8 @@ public final class ReadWriteSegment: Sendable {
   ///
   /// - Throws: ``SegmentError/notSealable(name:)``, ``SegmentError/unsealed(name:found:required:)``, and
   ///   ``SegmentError/system(name:_:)`` when the kernel refuses the mapping: `EPERM` for one that is sealed against writing.
-  public convenience init(_ handle: Handle, name: String) throws(SegmentError) {
+  public convenience init(_ handle: Handle) throws(SegmentError) {
+    let name = Self.name(of: handle.descriptor)
     let result = sluice_get_seals(handle.descriptor.rawValue)
     if result == -EINVAL { throw .notSealable(name: name) }
     guard result >= 0 else {
@@ -66,6 +67,19 @@ public final class ReadWriteSegment: Sendable {
       try self.init(checked: handle, name: name, byteCount: status.byteCount)
     } catch {
       throw .system(name: name, error)
+    }
+  }
+
+  /// What its maker called it, as the kernel tells: `/memfd:<name> (deleted)`.
+  private static func name(of descriptor: FileDescriptor) -> String {
+    let path = "/proc/self/fd/\(descriptor.rawValue)"
+    return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+      // Sound: the call writes at most the buffer's count, and returns how many bytes it wrote.
+      let count = unsafe buffer.baseAddress.map { unsafe readlink(path, $0, buffer.count) } ?? 0
+      guard count > 0 else { return path }
+      let target = unsafe String(decoding: UnsafeRawBufferPointer(buffer).prefix(count), as: UTF8.self)
+      guard target.hasPrefix("/memfd:"), target.hasSuffix(" (deleted)") else { return target }
+      return String(target.dropFirst("/memfd:".count).dropLast(" (deleted)".count))
     }
   }
 

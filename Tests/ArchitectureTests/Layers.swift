@@ -58,8 +58,8 @@ struct Layer: Sendable {
     Layer(
       "SluiceSession", in: "Sources/SluiceSession",
       own: [
-        "SluiceChannel", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas", "CapnProto",
-        "SluiceSystem",
+        "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas",
+        "CapnProto", "SluiceSystem",
       ],
       foreign: ["SystemPackage", "DequeModule", "Logging"]),
     Layer(

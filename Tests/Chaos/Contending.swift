@@ -14,7 +14,7 @@ func contend(_ app: ServerApp) async throws {
   let answer = try await channel.request(question, timeout: .seconds(30))
   guard let handle = answer.takeHandles().first else { throw ChaosError("no arena came along") }
   let offset = Int(try answer.root.number)
-  let arena = try ReadWriteArena(joining: handle, name: "contended")
+  let arena = try ReadWriteArena(joining: handle)
   let mutex = try arena.mutex(at: offset)
   let mended = try arena.atomic(UInt64.self, at: offset + 32)
   let broken = try arena.atomic(UInt64.self, at: offset + 40)

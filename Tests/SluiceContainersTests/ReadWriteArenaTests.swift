@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct ReadWriteArenaTests {
   private func pair() throws -> (owner: ReadWriteArena, guest: ReadWriteArena) {
     let owner = try ReadWriteArena(name: "pair", byteCount: 1 << 16)
-    return (owner, try ReadWriteArena(joining: owner.handle, name: "pair"))
+    return (owner, try ReadWriteArena(joining: owner.handle))
   }
 
   @Test func `what one end writes the other reads, and no end can truncate it`() throws {
@@ -25,16 +25,16 @@ import Testing
 
   @Test func `a segment that could shrink, or that may not be written, is refused`() throws {
     let sealed = try Segment.create(name: "sealed", byteCount: 8192)
-    #expect(throws: ReadWriteError.self) { _ = try ReadWriteArena(joining: sealed.handle, name: "sealed") }
+    #expect(throws: ReadWriteError.self) { _ = try ReadWriteArena(joining: sealed.handle) }
     let file = try Handle.open("/dev/null", .readWrite)
-    #expect(throws: ReadWriteError.self) { _ = try ReadWriteArena(joining: file, name: "null") }
+    #expect(throws: ReadWriteError.self) { _ = try ReadWriteArena(joining: file) }
     let empty = try ReadWriteSegment.create(name: "empty", byteCount: 8192)
     #expect(throws: ReadWriteError.notAnArena(name: "empty")) {
-      _ = try ReadWriteArena(joining: empty.handle, name: "empty")
+      _ = try ReadWriteArena(joining: empty.handle)
     }
     let short = try ReadWriteSegment.create(name: "short", byteCount: 1)
     #expect(throws: ReadWriteError.notAnArena(name: "short")) {
-      _ = try ReadWriteArena(joining: short.handle, name: "short")
+      _ = try ReadWriteArena(joining: short.handle)
     }
     #expect(throws: ReadWriteError.self) { _ = try ReadWriteArena(name: "small", byteCount: 4096) }
   }

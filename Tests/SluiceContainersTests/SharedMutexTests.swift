@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct SharedMutexTests {
   private func pair() throws -> (arena: ReadWriteArena, guest: ReadWriteArena, offset: Int) {
     let owner = try ReadWriteArena(name: "mutex", byteCount: 8192)
-    return (owner, try ReadWriteArena(joining: owner.handle, name: "mutex"), try owner.allocate(byteCount: 64))
+    return (owner, try ReadWriteArena(joining: owner.handle), try owner.allocate(byteCount: 64))
   }
 
   @Test func `one holds it, the other waits for its turn or its deadline`() throws {
@@ -45,7 +45,7 @@ import Testing
   @Test func `a waiter learns that the holder left without unlocking`() throws {
     let (owner, guest, offset) = try pair()
     do {
-      let leaving = try ReadWriteArena(joining: owner.handle, name: "leaving")
+      let leaving = try ReadWriteArena(joining: owner.handle)
       #expect(try leaving.mutex(at: offset).lock() == .orderly)
       #expect(try guest.mutex(at: offset).tryLock() == nil)
     }
@@ -58,11 +58,11 @@ import Testing
   @Test func `who comes after does not pass for the holder that left`() throws {
     let (owner, guest, offset) = try pair()
     do {
-      let leaving = try ReadWriteArena(joining: owner.handle, name: "leaving")
+      let leaving = try ReadWriteArena(joining: owner.handle)
       _ = try leaving.mutex(at: offset).lock()
     }
     // Takes the place of the one that left, in another incarnation.
-    let newcomer = try ReadWriteArena(joining: owner.handle, name: "newcomer")
+    let newcomer = try ReadWriteArena(joining: owner.handle)
     #expect(throws: ReadWriteError.notHeld) { try newcomer.mutex(at: offset).unlock() }
     #expect(try guest.mutex(at: offset).tryLock() == .previousOwnerDied)
     #expect(try newcomer.mutex(at: offset).tryLock() == nil)
@@ -119,17 +119,17 @@ import Testing
     word.store(0)
     #expect(try mutex.tryLock() == .orderly)
     try mutex.unlock()
-    _ = try ReadWriteArena(joining: owner.handle, name: "late")
+    _ = try ReadWriteArena(joining: owner.handle)
   }
 
   @Test func `as many take part as there are places, and a place comes back`() throws {
     let owner = try ReadWriteArena(name: "full", byteCount: 8192)
-    var guests = try (0..<63).map { _ in try ReadWriteArena(joining: owner.handle, name: "full") }
+    var guests = try (0..<63).map { _ in try ReadWriteArena(joining: owner.handle) }
     #expect(throws: ReadWriteError.tooManyParticipants(limit: 64)) {
-      _ = try ReadWriteArena(joining: owner.handle, name: "full")
+      _ = try ReadWriteArena(joining: owner.handle)
     }
     guests.removeLast()
-    guests.append(try ReadWriteArena(joining: owner.handle, name: "full"))
+    guests.append(try ReadWriteArena(joining: owner.handle))
     #expect(guests.count == 63)
   }
 }

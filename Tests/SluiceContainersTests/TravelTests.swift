@@ -9,16 +9,19 @@ import Testing
   typealias Sums = SharedRoot<SharedDictionary<SharedString, Double>>
 
   private func withSession(
-    _ link: LinkChoice = .ring, _ body: (_ server: Session, _ client: Session) async throws -> Void
+    _ link: LinkChoice = .ring, readWrite: (server: Bool, client: Bool) = (false, false),
+    _ body: (_ server: Session, _ client: Session) async throws -> Void
   ) async throws {
     let directory = FilePath("/tmp/sluice-test-\(UUID().uuidString.prefix(13))")
     defer { try? FileManager.default.removeItem(atPath: directory.string) }
     let app = ServerApp("containers", allowing: ["test-client"], runtimeDirectory: directory)
     var options = SessionOptions()
     options.link = link
+    options.readWriteArenas = readWrite.server
     let server = try SessionServer(app, options: options)
     defer { server.shutdown() }
     var sessions = server.sessions.makeAsyncIterator()
+    options.readWriteArenas = readWrite.client
     let client = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
     try await body(try #require(try await sessions.next()), client)
     client.close()
@@ -94,6 +97,49 @@ import Testing
         let accepting = Task { try await channel(server, client, Sums.self).client }
         defer { accepting.cancel() }
         return try await client.openChannel(Prices.self, timeout: .milliseconds(50))
+      }
+    }
+  }
+
+  @Test func `memory that both ends write to goes with a message, if both ask for it`() async throws {
+    try await withSession(readWrite: (true, true)) { server, client in
+      let ends = try await channel(server, client, Sums.self)
+      let arena = try server.makeReadWriteArena(byteCount: 1 << 16)
+      let offset = try arena.allocate(byteCount: 8)
+      var message = try ends.server.makeMessage()
+      try message.root.set(["offset": Double(offset)])
+      try await ends.server.notify(message, handles: [arena.handle])
+      let received = try #require(try await next(ends.client))
+      let joined = try client.joinReadWriteArena(try #require(received.takeHandles().first))
+      try joined.atomic(UInt64.self, at: offset).store(42)
+      #expect(try arena.atomic(UInt64.self, at: offset).load() == 42)
+      // Both ends name it, and list it as what it is.
+      let name = "sluice.containers.\(server.name).server-shared.0"
+      let (own, borrowed) = (server.segments.filter(\.isReadWrite), client.segments.filter(\.isReadWrite))
+      #expect(own.map(\.name) == [name] && borrowed.map(\.name) == [name])
+      #expect(own.allSatisfy { !$0.isBorrowed } && borrowed.allSatisfy(\.isBorrowed))
+      #expect(
+        try server.makeReadWriteArena(byteCount: 8192).segment.name
+          == "sluice.containers.\(server.name).server-shared.1")
+    }
+  }
+
+  @Test(arguments: [(true, false), (false, true), (false, false)])
+  func `memory that both ends write to is refused unless both ask for it`(server: Bool, client: Bool) async throws {
+    try await withSession(readWrite: (server, client)) { server, client in
+      let arena = try ReadWriteArena(name: "unasked", byteCount: 8192)
+      for session in [server, client] {
+        #expect(!session.allowsReadWriteArenas)
+        #expect {
+          _ = try session.makeReadWriteArena(byteCount: 8192)
+        } throws: { error in
+          if case SessionError.readWriteNotAgreed = error { true } else { false }
+        }
+        #expect {
+          _ = try session.joinReadWriteArena(arena.handle)
+        } throws: { error in
+          if case SessionError.readWriteNotAgreed = error { true } else { false }
+        }
       }
     }
   }

@@ -41,13 +41,13 @@ public final class ReadWriteArena: Sendable {
   }
 
   /// Joins an arena that another process has made: `handle` is its ``handle``, which came with a message.
-  public init(joining handle: Handle, name: String) throws(ReadWriteError) {
-    do { segment = try ReadWriteSegment(handle, name: name) } catch { throw .segment(error) }
+  public init(joining handle: Handle) throws(ReadWriteError) {
+    do { segment = try ReadWriteSegment(handle) } catch { throw .segment(error) }
     guard segment.byteCount >= Self.byteCountLimits.lowerBound,
       // Sound: in the first page. The others may write it, but any bits are a number.
       unsafe segment.baseAddress.load(as: UInt64.self) == Self.magic,
       unsafe segment.baseAddress.load(fromByteOffset: 8, as: UInt32.self) == Self.version
-    else { throw .notAnArena(name: name) }
+    else { throw .notAnArena(name: segment.name) }
     participants = try Participants(joining: segment)
     free = Mutex(nil)
   }
