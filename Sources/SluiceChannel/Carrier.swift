@@ -26,8 +26,6 @@ package protocol CarrierControl: AnyObject, Sendable {
 package final class Carrier: Sendable {
   /// What was carried so far.
   package struct Counters: Sendable {
-    package fileprivate(set) var messagesSent: UInt64 = 0
-    package fileprivate(set) var messagesReceived: UInt64 = 0
     /// Messages whose memory the other end may not map, so that they had to be copied, and their bytes.
     package var messagesCopied: UInt64 = 0
     package var bytesCopied: UInt64 = 0
@@ -44,10 +42,16 @@ package final class Carrier: Sendable {
   /// The arena that this end shows to all its sessions, if it has one.
   package let serverWideArena: Arena?
 
+  /// Messages of up to so many bytes go in their frames: one copy costs less than a lease.
+  package let inlineLimit: Int
+
+  /// What ``inlineLimit`` is unless somebody chooses.
+  package static let defaultInlineLimit = 512
+  /// Most bytes of content in a frame: messages in private memory go so up to here.
+  package static let largestInlineByteCount = Envelope.largestFrameByteCount - Envelope.contentOffset
+
   private let control = Mutex(WeakControl())
   private let counting = Mutex(Counters())
-  private let messagesSent = Atomic<UInt64>(0)
-  private let messagesReceived = Atomic<UInt64>(0)
   private let unclaimedHandles = Mutex<[UInt32: [Handle]]>([:])
   private let lastTicket = Atomic<UInt32>(0)
 
@@ -60,7 +64,7 @@ package final class Carrier: Sendable {
 
   package init(
     link: Link, reactor: Reactor, lender: Lender, borrower: Borrower, arena: Arena,
-    serverWideArena: Arena?
+    serverWideArena: Arena?, inlineLimit: Int = defaultInlineLimit
   ) {
     self.link = link
     self.reactor = reactor
@@ -68,6 +72,7 @@ package final class Carrier: Sendable {
     self.borrower = borrower
     self.arena = arena
     self.serverWideArena = serverWideArena
+    self.inlineLimit = min(inlineLimit, Self.largestInlineByteCount)
   }
 
   /// Names who speaks on the control socket. Before the first message.
@@ -75,12 +80,7 @@ package final class Carrier: Sendable {
     self.control.withLock { $0.control = control }
   }
 
-  package var counters: Counters {
-    var counters = counting.withLock { $0 }
-    counters.messagesSent = messagesSent.load(ordering: .relaxed)
-    counters.messagesReceived = messagesReceived.load(ordering: .relaxed)
-    return counters
-  }
+  package var counters: Counters { counting.withLock { $0 } }
 
   func count(_ change: (inout Counters) -> Void) {
     counting.withLock { change(&$0) }
@@ -108,13 +108,32 @@ package final class Carrier: Sendable {
   // MARK: Sending
 
   /// A message on its way: its envelope, and what has to be undone when it does not go.
-  struct Outgoing: Sendable {
+  @safe struct Outgoing: Sendable {
     var envelope: Envelope
     let handles: [Handle]
     var handlesAreSent = false
+    /// What goes in the frame. Sound: read only while who sends borrows the message.
+    nonisolated(unsafe) let inline: UnsafeRawBufferPointer?
+
+    init(envelope: Envelope, handles: [Handle] = []) {
+      self.envelope = envelope
+      self.handles = handles
+      unsafe inline = nil
+    }
+
+    @unsafe init(envelope: Envelope, handles: [Handle], inline: UnsafeRawBufferPointer) {
+      self.envelope = envelope
+      self.handles = handles
+      unsafe self.inline = inline
+    }
 
     /// A message that somebody waits for costs no credit.
-    var isCharged: Bool { envelope.kind == .notification || envelope.kind == .request }
+    var isCharged: Bool { envelope.kind.isCharged }
+
+    /// How long the message is.
+    var byteCount: Int {
+      envelope.inlineByteCount + envelope.parts.reduce(0) { $0 + Int(truncatingIfNeeded: $1.byteCount) }
+    }
   }
 
   /// Lends the memory of `message` to the other end, copying it only where the other end may not map it.
@@ -128,9 +147,17 @@ package final class Carrier: Sendable {
     guard handles.count <= Envelope.handleCountLimit else {
       throw .tooManyHandles(handles.count, limit: Envelope.handleCountLimit)
     }
+    var envelope = Envelope(kind: kind, correlation: correlation)
+    if !handles.isEmpty {
+      envelope.handleCount = UInt8(handles.count)
+      envelope.handleTicket = lastTicket.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+    if let content = unsafe inlineContent(of: message) {
+      envelope.inlineByteCount = content.count
+      return unsafe Outgoing(envelope: envelope, handles: handles, inline: content)
+    }
     let memory = try memory(of: message)
     let placed = memory.placed
-    var envelope = Envelope(kind: kind, correlation: correlation)
     do throws(LeaseError) {
       for (index, piece) in placed.prefix(message.segmentCount).enumerated() {
         let id = try lender.identify(piece.segment) { id in
@@ -145,11 +172,19 @@ package final class Carrier: Sendable {
     } catch {
       throw .tooManyLeases(error)
     }
-    if !handles.isEmpty {
-      envelope.handleCount = UInt8(handles.count)
-      envelope.handleTicket = lastTicket.wrappingAdd(1, ordering: .relaxed).newValue
-    }
     return Outgoing(envelope: envelope, handles: handles)
+  }
+
+  /// The content of `message` if it is to go in its frame: if it is small, or in private memory and fits.
+  @unsafe private func inlineContent<Root: StructSchema>(
+    of message: borrowing MessageBuilder<Root>
+  ) -> UnsafeRawBufferPointer? {
+    guard message.segmentCount == 1 else { return nil }
+    // Sound: the caller keeps the message while it uses this.
+    let content = unsafe message.segment(at: 0)
+    let isShared = message.allocator is ArenaSegmentAllocator
+    guard content.count > 0, content.count <= (isShared ? inlineLimit : Self.largestInlineByteCount) else { return nil }
+    return unsafe content
   }
 
   /// The memory of `message` if the other end may map it, else that of a copy.
@@ -190,14 +225,11 @@ package final class Carrier: Sendable {
       }
       outgoing.handlesAreSent = true
     }
-    let outcome: Link.SendOutcome
     do {
-      outcome = try sendFrame(outgoing, on: lane)
+      return try sendFrame(outgoing, on: lane)
     } catch {
       throw .transport(error)
     }
-    if case .sent = outcome { messagesSent.wrappingAdd(1, ordering: .relaxed) }
-    return outcome
   }
 
   private func sendFrame(_ outgoing: Outgoing, on lane: UInt32) throws(TransportError) -> Link.SendOutcome {
@@ -208,6 +240,10 @@ package final class Carrier: Sendable {
       unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
       var frame = unsafe MutableRawSpan(_unsafeBytes: buffer)
       envelope.encode(into: &frame)
+      if let content = unsafe outgoing.inline {
+        // Sound: the frame has room for the content behind its header, and both stand for the time of the copy.
+        unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[Envelope.contentOffset...]).copyMemory(from: content)
+      }
       return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
     }
   }
@@ -246,7 +282,9 @@ package final class Carrier: Sendable {
   }
 
   /// Checks each field of `envelope` against what was announced, and borrows what it names.
-  func admit(_ envelope: Envelope) -> Admission {
+  ///
+  /// - Parameter frame: Where the envelope stands, and the content if that goes in the frame.
+  func admit(_ envelope: Envelope, in frame: RawSpan) -> Admission {
     var parts: SmallList<BorrowedBytes> = []
     do {
       for part in envelope.parts {
@@ -268,10 +306,17 @@ package final class Carrier: Sendable {
       }
       handles = claimed
     }
+    if envelope.inlineByteCount > 0 {
+      do {
+        let content = frame.extracting(Envelope.contentOffset...)
+        return .admitted(try MessageContent(inline: content, handles: handles))
+      } catch {
+        return .violation("a message that cannot be read: \(error)")
+      }
+    }
     do {
       guard try borrower.take(envelope.lease) else { return .ended }
       let content = try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
-      messagesReceived.wrappingAdd(1, ordering: .relaxed)
       return .admitted(content)
     } catch {
       borrower.giveBack(envelope.lease)
@@ -287,9 +332,9 @@ package final class Carrier: Sendable {
     } catch {
       return .violation("\(error)")
     }
-    guard !envelope.parts.isEmpty else { return .done }
+    guard envelope.kind.hasContent else { return .done }
     count { $0.messagesDropped += 1 }
-    switch admit(envelope) {
+    switch admit(envelope, in: frame) {
     case .admitted, .ended: return .done  // released right here
     case .needsControl: return .needsControl
     case .violation(let what): return .violation(what)

@@ -36,6 +36,21 @@ public final class Channel<Root: StructSchema>: Sendable {
     }
   }
 
+  /// A new message in private memory. Up to ``largestInlineByteCount`` it goes in its frame, so that no shared memory is
+  /// needed; a larger one is copied to shared memory, and that is counted.
+  public func makePrivateMessage() throws(ChannelError) -> MessageBuilder<Root> {
+    do {
+      // In one segment, as frames carry it.
+      return try MessageBuilder(
+        Root.self, allocator: HeapSegmentAllocator(firstSegmentByteCount: Self.largestInlineByteCount))
+    } catch {
+      throw .invalidMessage(error)
+    }
+  }
+
+  /// Most bytes of a message in private memory that go in a frame.
+  public static var largestInlineByteCount: Int { Carrier.largestInlineByteCount }
+
   // MARK: Notifications
 
   /// Sends a message that expects no answer. Suspends while the other end lags behind.
@@ -62,11 +77,17 @@ public final class Channel<Root: StructSchema>: Sendable {
   /// The notifications that the other end sends. Several tasks may iterate; each notification goes to one of them.
   ///
   /// Ends with the channel: in order, or by throwing ``ChannelError/sessionEnded(_:)``.
-  public var notifications: Notifications<Root> { Notifications(channel: self) }
+  public var notifications: Notifications<Root> { Notifications(channel: self, queue: core.notifications) }
 
   /// The next notification; blocks the thread for it. Nil when the channel has ended in order.
   public func nextNotificationSync(timeout: Duration? = nil) throws(ChannelError) -> Message<Root>? {
-    let item = core.notifications.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
+    try nextNotificationSync(from: core.notifications, timeout: timeout)
+  }
+
+  func nextNotificationSync(
+    from queue: Mailbox<MessageContent, ChannelError>, timeout: Duration?
+  ) throws(ChannelError) -> Message<Root>? {
+    let item = queue.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
     return try item.taken(from: core, gaveUp: .timedOut).map { Message(content: $0) }
   }
 
@@ -86,7 +107,7 @@ public final class Channel<Root: StructSchema>: Sendable {
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) -> Message<Root> {
     let deadline = Self.deadline(timeout)
-    let (pending, outgoing) = try begin(message, handles)
+    let (pending, outgoing) = try begin(message, handles, timeout)
     do {
       try await core.send(outgoing, deadline: deadline)
     } catch {
@@ -101,7 +122,7 @@ public final class Channel<Root: StructSchema>: Sendable {
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) -> Message<Root> {
     let deadline = Self.deadline(timeout)
-    let (pending, outgoing) = try begin(message, handles)
+    let (pending, outgoing) = try begin(message, handles, timeout)
     do {
       try core.sendSync(outgoing, deadline: deadline)
     } catch {
@@ -112,12 +133,13 @@ public final class Channel<Root: StructSchema>: Sendable {
   }
 
   private func begin(
-    _ message: borrowing MessageBuilder<Root>, _ handles: [Handle]
+    _ message: borrowing MessageBuilder<Root>, _ handles: [Handle], _ timeout: Duration?
   ) throws(ChannelError) -> (ChannelCore.Pending, Carrier.Outgoing) {
     let pending = try core.begin()
     do {
-      let outgoing = try core.carrier.prepare(
+      var outgoing = try core.carrier.prepare(
         message, kind: .request, correlation: pending.correlation, handles: handles)
+      outgoing.envelope.timeout = Self.wireTimeout(timeout)
       return (pending, outgoing)
     } catch {
       core.withdraw(pending)
@@ -128,15 +150,31 @@ public final class Channel<Root: StructSchema>: Sendable {
   /// The requests that the other end sends. Several tasks may iterate; each request goes to one of them.
   ///
   /// Ends with the channel: in order, or by throwing ``ChannelError/sessionEnded(_:)``.
-  public var requests: Requests<Root> { Requests(channel: self) }
+  public var requests: Requests<Root> { Requests(channel: self, queue: core.requests) }
 
   /// The next request; blocks the thread for it. Nil when the channel has ended in order.
   public func nextRequestSync(timeout: Duration? = nil) throws(ChannelError) -> Request<Root>? {
-    let item = core.requests.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
-    return try item.taken(from: core, gaveUp: .timedOut).map { Request($0, on: self) }
+    try nextRequestSync(from: core.requests, timeout: timeout)
+  }
+
+  func nextRequestSync(
+    from queue: Mailbox<IncomingCall, ChannelError>, timeout: Duration?
+  ) throws(ChannelError) -> Request<Root>? {
+    let deadline = Self.deadline(timeout)
+    while true {
+      let item = queue.nextBlocking(deadline: deadline, draining: core.carrier.link)
+      guard let call = try item.taken(from: core, gaveUp: .timedOut) else { return nil }
+      if let request = Request(call, on: self) { return request }
+    }
   }
 
   // MARK: The rest
+
+  /// Sends no more notifications and requests: after what was sent before, the other end's sequences of them end. Answers
+  /// still go, both ways. Doing so twice does nothing.
+  public func finishSending() {
+    core.finishSending()
+  }
 
   /// Closes the channel. What is pending fails with ``ChannelError/closed``, here and, after what was sent before, at the
   /// other end. Closing twice does nothing.
@@ -155,28 +193,15 @@ public final class Channel<Root: StructSchema>: Sendable {
     }
   }
 
-  /// What happened on this channel so far.
-  public var statistics: ChannelStatistics {
-    ChannelStatistics(
-      requestsPending: core.pendingRequestCount, lateResponses: core.lateResponseCount,
-      requestsQueued: core.requests.count, notificationsQueued: core.notifications.count)
-  }
-
-  private static func deadline(_ timeout: Duration?) -> ContinuousClock.Instant? {
+  static func deadline(_ timeout: Duration?) -> ContinuousClock.Instant? {
     timeout.map { .now.advanced(by: $0) }
   }
-}
 
-/// Counts of one channel at one moment.
-public struct ChannelStatistics: Sendable, Hashable {
-  /// Requests of this end that wait for their response.
-  public let requestsPending: Int
-  /// Responses that came after their request was given up, or that answer nothing that was asked.
-  public let lateResponses: UInt64
-  /// Requests of the other end that nobody took yet.
-  public let requestsQueued: Int
-  /// Notifications of the other end that nobody took yet.
-  public let notificationsQueued: Int
+  /// What the other end is told of a timeout, in whole milliseconds; 0 if it is too long to be told.
+  static func wireTimeout(_ timeout: Duration?) -> UInt32 {
+    guard let timeout, timeout < .milliseconds(Int64(Envelope.longestTimeout)) else { return 0 }
+    return UInt32(clamping: max(1, Int64((timeout / .milliseconds(1)).rounded(.up))))
+  }
 }
 
 extension MailboxItem where Failure == ChannelError {

@@ -13,10 +13,19 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// How a request ends.
   typealias Answer = Result<MessageContent, ChannelError>
 
-  /// A request that arrived.
-  struct IncomingRequest: Sendable {
-    let content: MessageContent
-    let correlation: UInt64
+  /// Who waits for the answer to a request.
+  enum Waiter: Sendable {
+    /// For one response.
+    case single(OneShot<Answer>)
+    /// For a stream of them.
+    case stream(IncomingStream)
+
+    func end(_ error: ChannelError) {
+      switch self {
+      case .single(let answer): answer.fulfill(.failure(error))
+      case .stream(let stream): stream.end(error)
+      }
+    }
   }
 
   /// Most requests that may wait for their response on one channel.
@@ -26,29 +35,47 @@ package final class ChannelCore: LaneReceiver, Sendable {
   let carrier: Carrier
   /// Keeps the session as long as somebody uses the channel.
   let owner: any Sendable & AnyObject
-  let requests: Mailbox<IncomingRequest, ChannelError>
+  let requests: Mailbox<IncomingCall, ChannelError>
   let notifications: Mailbox<MessageContent, ChannelError>
 
-  private struct State {
-    var correlation = Correlation<OneShot<Answer>>(limit: pendingRequestLimit)
+  struct State {
+    var correlation = Correlation<Waiter>(limit: pendingRequestLimit)
+    /// Requests of the other end that are not answered yet.
+    var calls = CallTable()
+    /// Who sorts what arrives by its kind, if anybody does.
+    var sorter: (any ContentSorter)?
+    /// Called when a channel that takes nothing new has nothing left to do.
+    var whenIdle: (@Sendable () -> Void)?
+    /// Answers that the other end did not want any more.
+    var unwantedAnswerCount: UInt64 = 0
     var end: ChannelError?
   }
 
-  private let state = Mutex(State())
+  let state = Mutex(State())
+  let counters = ChannelCounters()
+  /// How many items of a stream may be under way.
+  let window: UInt32
+  /// Whether the other end sends no more notifications and requests.
+  private let peerHasFinished = Atomic<Bool>(false)
+  /// Whether this end does.
+  private let hasFinished = Atomic<Bool>(false)
+  /// Whether there is a sorter.
+  private let isSorted = Atomic<Bool>(false)
 
   package init(lane: UInt32, carrier: Carrier, window: UInt32, owner: any Sendable & AnyObject) {
     self.lane = lane
     self.carrier = carrier
     self.owner = owner
+    self.window = window
     requests = Mailbox(capacity: Int(window))
     notifications = Mailbox(capacity: Int(window))
   }
 
-  var pendingRequestCount: Int { state.withLock { $0.correlation.pendingCount } }
-  var lateResponseCount: UInt64 { state.withLock { $0.correlation.lateResponseCount } }
+  /// What went through the channel.
+  package var traffic: Traffic { counters.traffic }
 
   /// Why nothing can be sent any more.
-  private var endError: ChannelError { state.withLock { $0.end } ?? .closed }
+  var endError: ChannelError { state.withLock { $0.end } ?? .closed }
 
   // MARK: Sending
 
@@ -73,10 +100,13 @@ package final class ChannelCore: LaneReceiver, Sendable {
   }
 
   /// Nil when it was sent, else the signal to wait for. What cannot be sent is undone before the error is thrown.
-  private func attempt(_ outgoing: inout Carrier.Outgoing) throws(ChannelError) -> OneShot<Bool>? {
+  func attempt(_ outgoing: inout Carrier.Outgoing) throws(ChannelError) -> OneShot<Bool>? {
     do throws(ChannelError) {
+      if outgoing.isCharged, hasFinished.load(ordering: .relaxed) { throw ChannelError.closed }
       switch try carrier.trySend(&outgoing, on: lane) {
-      case .sent: return nil
+      case .sent:
+        if outgoing.envelope.kind.hasContent { counters.sent(byteCount: outgoing.byteCount) }
+        return nil
       case .blocked(let signal): return signal
       case .ended: throw endError
       }
@@ -105,21 +135,34 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Books a request, so that its response finds it however early it comes.
   func begin() throws(ChannelError) -> Pending {
     let answer = OneShot<Answer>()
-    switch state.withLock({ $0.correlation.begin(answer) }) {
-    case .began(let correlation): return Pending(correlation: correlation, answer: answer)
+    return Pending(correlation: try begin(.single(answer)), answer: answer)
+  }
+
+  /// Books a request; its number.
+  func begin(_ waiter: Waiter) throws(ChannelError) -> UInt64 {
+    switch state.withLock({ $0.correlation.begin(waiter) }) {
+    case .began(let correlation): return correlation
     case .full: throw .tooManyRequests(limit: Self.pendingRequestLimit)
     case .ended: throw endError
     }
   }
 
+  /// Forgets a request that was not sent.
   func withdraw(_ pending: Pending) {
     _ = state.withLock { $0.correlation.withdraw(pending.correlation) }
+    becameIdle()
+  }
+
+  /// Forgets a request that was sent, and tells the other end, if it has not been answered.
+  func giveUp(_ correlation: UInt64) {
+    if state.withLock({ $0.correlation.withdraw(correlation) }) != nil { signal(.cancel, correlation) }
+    becameIdle()
   }
 
   /// Suspends for the response.
   func awaitAnswer(_ pending: Pending, deadline: ContinuousClock.Instant?) async throws(ChannelError) -> MessageContent
   {
-    defer { withdraw(pending) }
+    defer { giveUp(pending.correlation) }
     let timer = deadline.map { carrier.reactor.schedule(at: $0) { pending.answer.fulfill(.failure(.timedOut)) } }
     defer { timer?.cancel() }
     return try await suspended { await pending.answer.wait(onCancel: .failure(.cancelled)) }.get()
@@ -127,7 +170,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// Blocks the thread for the response.
   func awaitAnswerSync(_ pending: Pending, deadline: ContinuousClock.Instant?) throws(ChannelError) -> MessageContent {
-    defer { withdraw(pending) }
+    defer { giveUp(pending.correlation) }
     return try pending.answer.waitBlocking(
       deadline: deadline, onTimeout: .failure(.timedOut), draining: carrier.link
     ).get()
@@ -142,7 +185,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   }
 
   /// Has the link looked after while a task is suspended for something from it.
-  nonisolated(nonsending) private func suspended<Result>(
+  nonisolated(nonsending) func suspended<Result>(
     _ wait: nonisolated(nonsending) () async -> Result
   ) async -> Result {
     carrier.link.beginSuspension()
@@ -154,7 +197,19 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func answer(_ correlation: UInt64, failure: Envelope.Failure) {
     var envelope = Envelope(kind: .failure, correlation: correlation)
     envelope.failure = failure
-    var outgoing = Carrier.Outgoing(envelope: envelope, handles: [])
+    sendSoon(envelope)
+  }
+
+  /// Sends a frame without content.
+  func signal(_ kind: Envelope.Kind, _ correlation: UInt64 = 0, itemCount: UInt32 = 0) {
+    var envelope = Envelope(kind: kind, correlation: correlation)
+    envelope.itemCount = itemCount
+    sendSoon(envelope)
+  }
+
+  /// Sends as soon as there is room; nobody waits for that.
+  private func sendSoon(_ envelope: Envelope) {
+    var outgoing = Carrier.Outgoing(envelope: envelope)
     guard let signal = try? attempt(&outgoing) else { return }  // sent, or the channel is gone
     Task { [outgoing] in
       guard await suspended({ await signal.wait(onCancel: false) }) else { return }
@@ -171,40 +226,129 @@ package final class ChannelCore: LaneReceiver, Sendable {
     } catch {
       return .violation("\(error)")
     }
-    let isCharged = LaneHeader(frame)?.kind == .charged
-    guard isCharged == (envelope.kind == .notification || envelope.kind == .request) else {
+    guard (LaneHeader(frame)?.kind == .charged) == envelope.kind.isCharged else {
       return .violation("a \(envelope.kind) with the wrong charge on lane \(lane)")
     }
-    if let failure = envelope.failure {
-      let answer = state.withLock { $0.correlation.resolve(envelope.correlation) }
-      answer?.fulfill(.failure(.failed(code: failure.code, text: failure.text)))
-      return .done
+    guard envelope.kind.hasContent else { return receiveSignal(envelope) }
+    if envelope.kind.isCharged, peerHasFinished.load(ordering: .relaxed) {
+      return .violation("a \(envelope.kind) on lane \(lane), whose sender had finished")
     }
-    switch carrier.admit(envelope) {
+    switch carrier.admit(envelope, in: frame) {
     case .needsControl: return .needsControl
     case .violation(let what): return .violation(what)
-    case .ended: break
-    case .admitted(let content): deliver(content, envelope)
+    case .ended: return .done
+    case .admitted(let content):
+      counters.received(byteCount: content.byteCount)
+      return deliver(content, envelope)
+    }
+  }
+
+  private func receiveSignal(_ envelope: Envelope) -> LaneDelivery {
+    let number = envelope.correlation
+    switch envelope.kind {
+    case .finish:
+      peerHasFinished.store(true, ordering: .relaxed)
+      finishQueues(nil)
+    case .failure:
+      let failure = envelope.failure ?? Envelope.Failure(code: 0, text: "")
+      let error = ChannelError.failed(code: failure.code, text: failure.text, details: failure.details)
+      if let waiter = resolve(number) { waiter.end(error) }
+    case .end:
+      switch resolve(number) {
+      case .stream(let stream): stream.end(nil)
+      case .single(let answer): answer.fulfill(.failure(.streamedAnswer))
+      case nil: break
+      }
+    case .cancel:
+      state.withLock { $0.calls.call(number) }?.cancel()
+    case .more:
+      if let call = state.withLock({ $0.calls.call(number) }), !call.granted(envelope.itemCount) {
+        return .violation("\(envelope.itemCount) more items asked for that were not owed on lane \(lane)")
+      }
+    case .late:
+      state.withLock { $0.unwantedAnswerCount += 1 }
+    case .notification, .request, .response, .item: break  // these have content
     }
     return .done
   }
 
-  private func deliver(_ content: MessageContent, _ envelope: Envelope) {
+  /// Who waits for the answer to a request; if nobody does, the other end is told.
+  private func resolve(_ number: UInt64) -> Waiter? {
+    if let waiter = state.withLock({ $0.correlation.resolve(number) }) { return waiter }
+    counters.dropped()
+    // If there is no room for it, the other end will not know; nobody waits for that.
+    var outgoing = Carrier.Outgoing(envelope: Envelope(kind: .late, correlation: number))
+    _ = try? attempt(&outgoing)
+    return nil
+  }
+
+  private func deliver(_ content: MessageContent, _ envelope: Envelope) -> LaneDelivery {
+    let number = envelope.correlation
     switch envelope.kind {
     case .notification:
-      if !notifications.deliver(content) { taken() }
+      if !(sorter?.sort(content) ?? notifications.deliver(content)) { taken() }
     case .request:
-      let request = IncomingRequest(content: content, correlation: envelope.correlation)
-      if !requests.deliver(request) {
+      let call = IncomingCall(content: content, number: number, timeout: envelope.timeout)
+      let isEnding = state.withLock { state in
+        let isEnding = state.whenIdle != nil
+        if !isEnding { state.calls.insert(call) }
+        return isEnding
+      }
+      if isEnding {
         taken()
-        let failure = Envelope.Failure(code: ChannelFailureCode.notTaken, text: "the channel takes no more requests")
-        answer(envelope.correlation, failure: failure)
+        refuse(call, ChannelFailureCode.ending, "the session takes nothing new")
+      } else if !(sorter?.sort(call) ?? requests.deliver(call)) {
+        taken()
+        refuse(call, ChannelFailureCode.notTaken, "the channel takes no more requests")
       }
     case .response:
-      state.withLock { $0.correlation.resolve(envelope.correlation) }?.fulfill(.success(content))
-    case .failure:
-      break  // has no content, and was handled before
+      switch resolve(number) {
+      case .single(let answer): answer.fulfill(.success(content))
+      case .stream(let stream):
+        guard stream.arrived(content) else { return tooManyItems }
+        stream.end(nil)
+      case nil: break
+      }
+    case .item:
+      switch state.withLock({ $0.correlation.waiter(number) }) {
+      case .stream(let stream): if !stream.arrived(content) { return tooManyItems }
+      case .single(let answer):
+        answer.fulfill(.failure(.streamedAnswer))
+        giveUp(number)
+      // Those that were under way when the requester gave up; it has said so.
+      case nil: counters.dropped()
+      }
+    case .failure, .finish, .cancel, .more, .end, .late: break  // these have no content
     }
+    return .done
+  }
+
+  private var sorter: (any ContentSorter)? {
+    isSorted.load(ordering: .acquiring) ? state.withLock { $0.sorter } : nil
+  }
+
+  /// Has what arrives sorted, and what waits already.
+  func sort(by sorter: any ContentSorter) {
+    let before = state.withLock { state in
+      defer { state.sorter = sorter }
+      return state.sorter
+    }
+    isSorted.store(true, ordering: .releasing)
+    before?.finish(.closed)
+    // One that arrives right now may be sorted before these.
+    for call in requests.removeAll() where !(sorter.sort(call) ?? requests.deliver(call)) {
+      taken()
+      refuse(call, ChannelFailureCode.notTaken, "the channel takes no more requests")
+    }
+    for content in notifications.removeAll() where !(sorter.sort(content) ?? notifications.deliver(content)) { taken() }
+    if let end = state.withLock({ $0.end }) { sorter.finish(end.isOrderly ? nil : end) }
+  }
+
+  private var tooManyItems: LaneDelivery { .violation("more items of a stream than were asked for on lane \(lane)") }
+
+  private func refuse(_ call: IncomingCall, _ code: UInt32, _ text: String) {
+    callEnded(call)
+    answer(call.number, failure: Envelope.Failure(code: code, text: text))
   }
 
   /// A queued message was taken: the other end may send another.
@@ -212,7 +356,34 @@ package final class ChannelCore: LaneReceiver, Sendable {
     carrier.link.frameTaken(on: lane)
   }
 
+  /// A request of the other end was answered, or will not be.
+  func callEnded(_ call: IncomingCall) {
+    state.withLock { _ = $0.calls.remove(call) }
+    becameIdle()
+  }
+
   // MARK: The end
+
+  /// Sends no more notifications and requests; answers still go, both ways.
+  func finishSending() {
+    if !hasFinished.exchange(true, ordering: .relaxed) { signal(.finish) }
+  }
+
+  /// Takes no requests any more, and closes the channel when all that are under way, in both directions, are answered.
+  package func drain() {
+    state.withLock { state in
+      if state.whenIdle == nil { state.whenIdle = { [weak self] in self?.close() } }
+    }
+    becameIdle()
+  }
+
+  /// If the channel takes nothing new and has nothing left to do, says so.
+  private func becameIdle() {
+    let whenIdle = state.withLock { state in
+      state.calls.count == 0 && state.correlation.pendingCount == 0 && state.end == nil ? state.whenIdle : nil
+    }
+    whenIdle?()
+  }
 
   /// Closes the channel at this end, and says so to the other.
   package func close() {
@@ -222,6 +393,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     // Nobody will take these: their leases go back.
     _ = requests.removeAll()
     _ = notifications.removeAll()
+    sorter?.removeAll()
   }
 
   /// The other end closed the channel. What it sent before can still be taken.
@@ -237,16 +409,23 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// Fails what is pending, once; false when the channel had ended before.
   @discardableResult private func end(_ error: ChannelError) -> Bool {
-    let pending = state.withLock { state -> [OneShot<Answer>]? in
+    let ended = state.withLock { state -> ([Waiter], [IncomingCall])? in
       guard state.end == nil else { return nil }
       state.end = error
-      return state.correlation.end()
+      state.whenIdle = nil
+      return (state.correlation.end(), state.calls.removeAll())
     }
-    guard let pending else { return false }
-    for answer in pending { answer.fulfill(.failure(error)) }
-    requests.finish(error.isOrderly ? nil : error)
-    notifications.finish(error.isOrderly ? nil : error)
+    guard let (waiters, calls) = ended else { return false }
+    for waiter in waiters { waiter.end(error) }
+    for call in calls { call.cancel() }
+    finishQueues(error.isOrderly ? nil : error)
     return true
+  }
+
+  private func finishQueues(_ error: ChannelError?) {
+    requests.finish(error)
+    notifications.finish(error)
+    sorter?.finish(error)
   }
 }
 

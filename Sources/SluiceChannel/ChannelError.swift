@@ -9,8 +9,12 @@ public enum ChannelError: Error, Sendable, CustomStringConvertible {
   case timedOut
   /// The task was cancelled first. As for ``timedOut``.
   case cancelled
-  /// The other end answered with a failure: the application's code and text, or a ``ChannelFailureCode``.
-  case failed(code: UInt32, text: String)
+  /// The other end answered with a failure: the application's code, text and details, or a ``ChannelFailureCode``.
+  case failed(code: UInt32, text: String, details: Metadata = .none)
+  /// The other end answered with a stream where one response was asked for.
+  case streamedAnswer
+  /// The requester wants no answer any more: its deadline has passed, or it was cancelled.
+  case withdrawn
   /// The channel was closed, here or by the other end.
   case closed
   /// The session ended.
@@ -27,6 +31,8 @@ public enum ChannelError: Error, Sendable, CustomStringConvertible {
   case tooManySegments(Int, limit: Int)
   /// More handles than the kernel passes at once.
   case tooManyHandles(Int, limit: Int)
+  /// More details with a failure than may be.
+  case detailsTooLong(byteCount: Int, limit: Int)
   /// The request was answered before.
   case alreadyAnswered
   /// The transport failed.
@@ -37,7 +43,9 @@ public enum ChannelError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .timedOut: "the deadline passed"
     case .cancelled: "the task was cancelled"
-    case .failed(let code, let text): "the other end answered with failure \(code): \(text)"
+    case .failed(let code, let text, _): "the other end answered with failure \(code): \(text)"
+    case .streamedAnswer: "the other end answered with a stream; ask for one"
+    case .withdrawn: "the requester wants no answer any more"
     case .closed: "the channel is closed"
     case .sessionEnded(let end): "the session has ended: \(end)"
     case .invalidMessage(let error): "the message could not be built: \(error)"
@@ -46,6 +54,8 @@ public enum ChannelError: Error, Sendable, CustomStringConvertible {
     case .tooManyRequests(let limit): "\(limit) requests wait for their response, as many as may"
     case .tooManySegments(let count, let limit): "the message has \(count) segments; at most \(limit) are allowed"
     case .tooManyHandles(let count, let limit): "\(count) handles with one message; at most \(limit) are allowed"
+    case .detailsTooLong(let byteCount, let limit):
+      "\(byteCount) bytes of details with a failure; at most \(limit) are allowed"
     case .alreadyAnswered: "the request was answered before"
     case .transport(let error): "\(error)"
     }
@@ -60,6 +70,8 @@ public enum ChannelFailureCode {
   public static let unanswered: UInt32 = 0xffff_0001
   /// The channel takes no requests, or no more of them.
   public static let notTaken: UInt32 = 0xffff_0002
+  /// The session finishes what runs, and takes nothing new.
+  public static let ending: UInt32 = 0xffff_0003
 }
 
 /// Why a session ended. Whatever was pending failed with this before.

@@ -30,7 +30,10 @@ struct Correlation<Waiter> {
   mutating func begin(_ waiter: Waiter) -> Beginning {
     guard !hasEnded else { return .ended }
     guard waiters.count < limit else { return .full }
-    lastNumber &+= 1
+    // Numbers come round; one that still waits is skipped. There are many more of them than may wait.
+    repeat {
+      lastNumber = lastNumber < Envelope.largestCorrelation ? lastNumber + 1 : 1
+    } while waiters[lastNumber] != nil
     waiters[lastNumber] = waiter
     return .began(lastNumber)
   }
@@ -38,6 +41,13 @@ struct Correlation<Waiter> {
   /// A response came: who waits for it, or nil (counted) when nobody does.
   mutating func resolve(_ number: UInt64) -> Waiter? {
     if let waiter = waiters.removeValue(forKey: number) { return waiter }
+    lateResponseCount += 1
+    return nil
+  }
+
+  /// Who waits for a response that is one of several; nil (counted) when nobody does.
+  mutating func waiter(_ number: UInt64) -> Waiter? {
+    if let waiter = waiters[number] { return waiter }
     lateResponseCount += 1
     return nil
   }

@@ -10,12 +10,14 @@ import SluiceTransport
 /// | 0 | 1 | kind: see ``Kind`` |
 /// | 1 | 1 | number of handles, 0 to 253 |
 /// | 2 | 2 | number of segments, 0 to ``segmentCountLimit`` |
-/// | 4 | 4 | lease: slot |
+/// | 4 | 4 | lease: slot; for ``Kind/more`` the number of items |
 /// | 8 | 4 | lease: generation |
 /// | 12 | 4 | ticket of the handles, 0 without handles |
-/// | 16 | 8 | correlation: the request's number; 0 for a notification |
+/// | 16 | 5 | the request's number, 0 if the message belongs to none |
+/// | 21 | 3 | for a request, milliseconds until its deadline, 0 for none; else 0 |
 /// | 24 | 24 each | segments: id (4), zero (4), offset (8), byte count (8) |
-/// | 24 | 4 + rest | instead of segments, for a failure: code, then text in UTF-8, at most ``failureTextLimit`` bytes |
+/// | 24 | rest | instead of segments: the content itself, one segment of at least a word |
+/// | 24 | 16 + rest | instead of segments, for a failure: code (4), bytes of text (4), type of details (8), text, details |
 ///
 /// A received envelope is decoded from a private copy of the frame, and each field is checked against what was announced
 /// before the memory it names is touched.
@@ -28,8 +30,31 @@ public struct Envelope: Sendable, Hashable {
     case request = 2
     /// Answers a request.
     case response = 3
-    /// Answers a request with a code and a text instead of a message.
+    /// Answers a request with a code and a text instead of a message; also ends a stream.
     case failure = 4
+    /// The sender sends no more notifications and requests on this lane.
+    case finish = 5
+    /// The requester wants no answer any more: its handler may stop.
+    case cancel = 6
+    /// One of a stream of responses to a request.
+    case item = 7
+    /// The requester takes more items of a stream.
+    case more = 8
+    /// No more items of a stream will come.
+    case end = 9
+    /// An answer to a request came that nobody waits for. Not answered.
+    case late = 10
+
+    /// Whether the kind carries a message.
+    var hasContent: Bool {
+      switch self {
+      case .notification, .request, .response, .item: true
+      case .failure, .finish, .cancel, .more, .end, .late: false
+      }
+    }
+
+    /// Whether the message waits in a queue of the lane until somebody takes it, and so costs a credit.
+    var isCharged: Bool { self == .notification || self == .request }
   }
 
   /// A part of a message: a run of bytes in an announced segment.
@@ -55,12 +80,19 @@ public struct Envelope: Sendable, Hashable {
     public var code: UInt32
     /// For people.
     public var text: String
+    /// For programs: the application's own.
+    public var details: Metadata
 
     /// A failure of the given code and text.
-    public init(code: UInt32, text: String) {
+    public init(code: UInt32, text: String, details: Metadata = .none) {
       self.code = code
       self.text = text
+      self.details = details
     }
+
+    /// Size of what stands before the text.
+    static let headerByteCount = 16
+    var byteCount: Int { Self.headerByteCount + text.utf8.count + details.bytes.count }
   }
 
   /// Size of the fixed fields.
@@ -77,10 +109,21 @@ public struct Envelope: Sendable, Hashable {
   public static let largestFrameByteCount =
     LaneHeader.byteCount + headerByteCount + segmentCountLimit * partByteCount
 
+  /// The largest number of a request.
+  public static let largestCorrelation: UInt64 = 1 << 40 - 1
+  /// The longest timeout that a request can name, in milliseconds.
+  public static let longestTimeout: UInt32 = 1 << 24 - 1
+
   /// What the message is.
   public var kind: Kind
   /// The request's number; 0 for a notification.
   public var correlation: UInt64
+  /// For a request: milliseconds until its deadline; 0 for none.
+  public var timeout: UInt32 = 0
+  /// For ``Kind/more``: how many items.
+  public var itemCount: UInt32 = 0
+  /// How many bytes of content stand in the frame itself; 0 if it stands in segments, or there is none.
+  public var inlineByteCount = 0
   /// The lease under which the parts may be read. Meaningful if there are parts.
   public var lease = Lease(slot: 0, generation: 0)
   /// The message's segments, in their order.
@@ -100,24 +143,34 @@ public struct Envelope: Sendable, Hashable {
 
   /// Size of the frame with its lane header.
   public var frameByteCount: Int {
-    let content = failure.map { 4 + $0.text.utf8.count } ?? parts.count * Self.partByteCount
-    return LaneHeader.byteCount + Self.headerByteCount + content
+    let content = failure?.byteCount ?? (parts.count * Self.partByteCount + inlineByteCount)
+    return Self.contentOffset + content
   }
 
-  /// Writes the envelope behind the lane header of a frame of ``frameByteCount`` bytes.
+  /// Where, in the frame, the content or the segments begin.
+  static let contentOffset = LaneHeader.byteCount + headerByteCount
+
+  /// Writes the envelope behind the lane header of a frame of ``frameByteCount`` bytes. Content that stands in the frame is
+  /// left to the caller.
   public func encode(into frame: inout MutableRawSpan) {
     let start = LaneHeader.byteCount
     let counts = UInt32(kind.rawValue) | UInt32(handleCount) << 8 | UInt32(truncatingIfNeeded: parts.count) << 16
     frame.storeLittleEndian(counts, at: start)
-    frame.storeLittleEndian(lease.slot, at: start + 4)
+    frame.storeLittleEndian(kind == .more ? itemCount : lease.slot, at: start + 4)
     frame.storeLittleEndian(lease.generation, at: start + 8)
     frame.storeLittleEndian(handleTicket, at: start + 12)
-    frame.storeLittleEndian(correlation, at: start + 16)
+    frame.storeLittleEndian(correlation | UInt64(timeout) << 40, at: start + 16)
     var offset = start + Self.headerByteCount
     if let failure {
       frame.storeLittleEndian(failure.code, at: offset)
-      offset += 4
+      frame.storeLittleEndian(UInt32(failure.text.utf8.count), at: offset + 4)
+      frame.storeLittleEndian(failure.details.typeID, at: offset + 8)
+      offset += Failure.headerByteCount
       for byte in failure.text.utf8 {
+        frame.storeLittleEndian(byte, at: offset)
+        offset += 1
+      }
+      for byte in failure.details.bytes {
         frame.storeLittleEndian(byte, at: offset)
         offset += 1
       }
@@ -141,22 +194,38 @@ public struct Envelope: Sendable, Hashable {
     guard let kind = Kind(rawValue: UInt8(truncatingIfNeeded: counts)) else {
       throw .unknownKind(UInt8(truncatingIfNeeded: counts))
     }
-    self.init(kind: kind, correlation: frame.littleEndian(at: start + 16))
+    let numbers: UInt64 = frame.littleEndian(at: start + 16)
+    self.init(kind: kind, correlation: numbers & Self.largestCorrelation)
+    timeout = UInt32(numbers >> 40)
     handleCount = UInt8(truncatingIfNeeded: counts >> 8)
     handleTicket = frame.littleEndian(at: start + 12)
-    lease = Lease(slot: frame.littleEndian(at: start + 4), generation: frame.littleEndian(at: start + 8))
+    let slot: UInt32 = frame.littleEndian(at: start + 4)
+    guard timeout == 0 || kind == .request else { throw .reservedBitsSet }
     guard handleCount <= Self.handleCountLimit else { throw .tooManyHandles(Int(handleCount)) }
-    guard kind != .notification || correlation == 0 else { throw .correlatedNotification(correlation) }
+    guard correlation == 0 || kind != .notification && kind != .finish else {
+      throw .correlatedNotification(correlation)
+    }
 
     let partCount = Int(counts >> 16)
     guard partCount <= Self.segmentCountLimit else { throw .tooManySegments(partCount) }
-    let content = start + Self.headerByteCount
-    if kind == .failure {
-      guard partCount == 0, handleCount == 0 else { throw .failureWithContent }
-      failure = try Self.decodeFailure(frame, at: content)
+    let content = Self.contentOffset
+    guard kind.hasContent else {
+      guard partCount == 0, handleCount == 0 else { throw .contentWithout(kind) }
+      if kind == .failure {
+        failure = try Self.decodeFailure(frame, at: content)
+      } else {
+        guard frame.byteCount == content else { throw .wrongSize(byteCount: frame.byteCount, segments: 0) }
+        if kind == .more { itemCount = slot }
+      }
       return
     }
-    guard partCount > 0 else { throw .noContent }
+    lease = Lease(slot: slot, generation: frame.littleEndian(at: start + 8))
+    guard partCount > 0 else {
+      inlineByteCount = frame.byteCount - content
+      guard inlineByteCount > 0 else { throw .noContent }
+      guard inlineByteCount % 8 == 0 else { throw .misaligned(offset: 0, byteCount: UInt64(inlineByteCount)) }
+      return
+    }
     guard frame.byteCount == content + partCount * Self.partByteCount else {
       throw .wrongSize(byteCount: frame.byteCount, segments: partCount)
     }
@@ -175,11 +244,19 @@ public struct Envelope: Sendable, Hashable {
   }
 
   private static func decodeFailure(_ frame: RawSpan, at start: Int) throws(EnvelopeError) -> Failure {
-    guard frame.byteCount >= start + 4 else { throw .truncated(byteCount: frame.byteCount) }
-    let textByteCount = frame.byteCount - start - 4
-    guard textByteCount <= failureTextLimit else { throw .failureTextTooLong(textByteCount) }
-    let bytes = (start + 4..<frame.byteCount).map { frame.littleEndian(UInt8.self, at: $0) }
-    return Failure(code: frame.littleEndian(at: start), text: String(decoding: bytes, as: UTF8.self))
+    let rest = start + Failure.headerByteCount
+    guard frame.byteCount >= rest else { throw .truncated(byteCount: frame.byteCount) }
+    let textByteCount: UInt32 = frame.littleEndian(at: start + 4)
+    guard textByteCount <= failureTextLimit else { throw .failureTextTooLong(Int(textByteCount)) }
+    let details = rest + Int(textByteCount)
+    guard details <= frame.byteCount else { throw .truncated(byteCount: frame.byteCount) }
+    guard frame.byteCount - details <= Metadata.byteCountLimit else {
+      throw .failureDetailsTooLong(frame.byteCount - details)
+    }
+    func bytes(_ range: Range<Int>) -> [UInt8] { range.map { frame.littleEndian(UInt8.self, at: $0) } }
+    return Failure(
+      code: frame.littleEndian(at: start), text: String(decoding: bytes(rest..<details), as: UTF8.self),
+      details: Metadata(typeID: frame.littleEndian(at: start + 8), bytes: bytes(details..<frame.byteCount)))
   }
 }
 
@@ -195,10 +272,12 @@ public enum EnvelopeError: Error, Sendable, Hashable {
   case tooManySegments(Int)
   /// A notification that claims to belong to a request.
   case correlatedNotification(UInt64)
-  /// A failure with segments or handles.
-  case failureWithContent
+  /// Segments or handles with a kind that has no content.
+  case contentWithout(Envelope.Kind)
   /// A failure with more text than ``Envelope/failureTextLimit``.
   case failureTextTooLong(Int)
+  /// A failure with more details than ``Metadata/byteCountLimit``.
+  case failureDetailsTooLong(Int)
   /// A message without a segment.
   case noContent
   /// The frame is not as long as its number of segments says.

@@ -1,43 +1,51 @@
 import CapnProto
+import SluiceWaiting
 
 /// The requests that arrive on a channel.
 public struct Requests<Root: StructSchema>: AsyncSequence, Sendable {
   /// Kept, so that the channel is not closed under the loop.
   let channel: Channel<Root>
+  let queue: Mailbox<IncomingCall, ChannelError>
 
   /// Takes one request after the other.
   public struct AsyncIterator: AsyncIteratorProtocol {
     let channel: Channel<Root>
+    let queue: Mailbox<IncomingCall, ChannelError>
 
     /// The next request; nil when the channel has ended in order, or the task was cancelled.
     public mutating func next() async throws(ChannelError) -> Request<Root>? {
-      let item = await channel.core.next(from: channel.core.requests)
-      if case .gaveUp = item { return nil }
-      return try item.taken(from: channel.core, gaveUp: .cancelled).map { Request($0, on: channel) }
+      while true {
+        let item = await channel.core.next(from: queue)
+        if case .gaveUp = item { return nil }
+        guard let call = try item.taken(from: channel.core, gaveUp: .cancelled) else { return nil }
+        if let request = Request(call, on: channel) { return request }
+      }
     }
   }
 
   /// Another iterator: each request goes to one of them.
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel) }
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel, queue: queue) }
 }
 
 /// The notifications that arrive on a channel.
 public struct Notifications<Root: StructSchema>: AsyncSequence, Sendable {
   /// Kept, so that the channel is not closed under the loop.
   let channel: Channel<Root>
+  let queue: Mailbox<MessageContent, ChannelError>
 
   /// Takes one notification after the other.
   public struct AsyncIterator: AsyncIteratorProtocol {
     let channel: Channel<Root>
+    let queue: Mailbox<MessageContent, ChannelError>
 
     /// The next notification; nil when the channel has ended in order, or the task was cancelled.
     public mutating func next() async throws(ChannelError) -> Message<Root>? {
-      let item = await channel.core.next(from: channel.core.notifications)
+      let item = await channel.core.next(from: queue)
       if case .gaveUp = item { return nil }
       return try item.taken(from: channel.core, gaveUp: .cancelled).map { Message(content: $0) }
     }
   }
 
   /// Another iterator: each notification goes to one of them.
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel) }
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel, queue: queue) }
 }

@@ -4,14 +4,16 @@ import SluiceSystem
 import Synchronization
 
 /// A message that was lent to this process: its bytes in borrowed segments, its lease, and the handles that came with it.
+/// Or one that came whole, in its frame: then its bytes are this process's own.
 ///
 /// The lease goes back when the last reference goes. Nobody else returns it.
-final class MessageContent: Sendable {
+@safe final class MessageContent: Sendable {
   let segments: MessageSegments
   /// Written by `deinit` only, when nobody reads it any more.
   private nonisolated(unsafe) var parts: SmallList<BorrowedBytes>
-  private let borrower: Borrower
-  private let lease: Lease
+  private let loan: (borrower: Borrower, lease: Lease)?
+  /// What came in the frame. Sound: constant until `deinit`, and then read by nobody.
+  private nonisolated(unsafe) let own: UnsafeMutableRawBufferPointer?
   private let handlesLeft: Mutex<[Handle]>
 
   /// Takes over a checked lease of `parts`.
@@ -26,18 +28,37 @@ final class MessageContent: Sendable {
       ? unsafe try MessageSegments(sole: parts[0].bytes, limits: limits)
       : unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: limits)
     unsafe self.parts = parts
-    self.borrower = borrower
-    self.lease = lease
+    loan = (borrower, lease)
+    unsafe own = nil
+    handlesLeft = Mutex(handles)
+  }
+
+  /// Copies the content that stands in a frame: whole words.
+  init(inline content: RawSpan, handles: [Handle]) throws(CapnProtoError) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: content.byteCount, alignment: 8)
+    // Sound: the memory is as long as the content.
+    unsafe content.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
+    do {
+      segments = unsafe try MessageSegments(
+        sole: UnsafeRawBufferPointer(memory), limits: .inPlace(byteCount: content.byteCount))
+    } catch {
+      unsafe memory.deallocate()
+      throw error
+    }
+    unsafe parts = []
+    loan = nil
+    unsafe own = memory
     handlesLeft = Mutex(handles)
   }
 
   deinit {
     // Before the lease goes back: its owner may then give up the segments, which nobody is to hold any more.
     unsafe parts = []
-    borrower.giveBack(lease)
+    loan.map { $0.borrower.giveBack($0.lease) }
+    unsafe own?.deallocate()
   }
 
-  /// Where the message's segments stand.
+  /// Where the message's segments stand; nowhere, if it came in its frame.
   var placements: [SegmentPlacement] {
     unsafe parts.map { part in
       SegmentPlacement(
@@ -45,6 +66,9 @@ final class MessageContent: Sendable {
         byteCount: unsafe part.bytes.count)
     }
   }
+
+  /// How long it is.
+  var byteCount: Int { unsafe (own?.count ?? 0) + parts.reduce(0) { unsafe $0 + $1.bytes.count } }
 
   /// The handles that nobody took yet; whoever calls this owns them.
   func takeHandles() -> [Handle] {

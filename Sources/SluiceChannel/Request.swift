@@ -1,58 +1,155 @@
 import CapnProto
 import SluiceSystem
+import SluiceWaiting
 import Synchronization
 
-/// A request that the other end waits to have answered: once, with a message or a failure.
+/// A request that the other end waits to have answered: with a message, a stream of them, or a failure.
 ///
 /// Thread-safe. One that is released without an answer is answered with ``ChannelFailureCode/unanswered``, so that its
-/// requester does not wait in vain.
+/// requester does not wait in vain. Its requester may withdraw it: see ``isCancelled`` and ``cancellable(_:)``.
 public final class Request<Root: StructSchema>: Sendable {
   /// What was asked.
-  public var message: Message<Root> { Message(content: content) }
-  private let content: MessageContent
+  public var message: Message<Root> { Message(content: call.content) }
+  /// When the requester gives up, as it said; nil if it waits as long as it takes.
+  public var deadline: ContinuousClock.Instant? { call.deadline }
+  /// Whether nobody waits for the answer any more: the requester was cancelled, its deadline has passed, or the channel has
+  /// ended. An answer is then dropped.
+  public var isCancelled: Bool { call.isCancelled }
+
+  private let call: IncomingCall
   /// Kept, so that the channel is not closed before the answer.
   private let channel: Channel<Root>
-  private let correlation: UInt64
   private let isAnswered = Atomic(false)
 
-  init(_ incoming: ChannelCore.IncomingRequest, on channel: Channel<Root>) {
-    content = incoming.content
-    correlation = incoming.correlation
+  /// Nil when the requester has withdrawn it.
+  init?(_ call: IncomingCall, on channel: Channel<Root>) {
+    guard !call.isCancelled else {
+      channel.core.callEnded(call)
+      return nil
+    }
+    self.call = call
     self.channel = channel
   }
 
   deinit {
-    if takeAnswer() {
-      channel.core.answer(
-        correlation,
-        failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the request was released unanswered"))
-    }
+    guard takeAnswer() else { return }
+    channel.core.callEnded(call)
+    guard !call.isCancelled else { return }
+    channel.core.answer(
+      call.number,
+      failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the request was released unanswered"))
   }
 
-  /// Answers with a message, which stays the caller's: it can be sent again, also as the answer to other requests.
+  // MARK: One response
+
+  /// Answers with a message, which stays the caller's: it can be sent again, also as the answer to other requests. After
+  /// items of a stream, it is the last of them.
   ///
-  /// - Throws: ``ChannelError/alreadyAnswered``, and what ``Channel/notify(_:handles:timeout:)`` throws.
+  /// - Throws: ``ChannelError/alreadyAnswered``; ``ChannelError/withdrawn`` when nobody waits for it; and what
+  ///   ``Channel/notify(_:handles:timeout:)`` throws.
   public func reply(
     _ response: borrowing MessageBuilder<Root>, handles: [Handle] = []
   ) async throws(ChannelError) {
-    try await channel.core.send(prepare(response, handles), deadline: nil)
+    let outgoing = try prepare(response, handles)
+    defer { channel.core.callEnded(call) }
+    try await channel.core.send(outgoing, deadline: nil)
   }
 
   /// As ``reply(_:handles:)``, but blocks the thread.
   public func replySync(_ response: borrowing MessageBuilder<Root>, handles: [Handle] = []) throws(ChannelError) {
-    try channel.core.sendSync(prepare(response, handles), deadline: nil)
+    let outgoing = try prepare(response, handles)
+    defer { channel.core.callEnded(call) }
+    try channel.core.sendSync(outgoing, deadline: nil)
   }
 
-  /// Answers with a failure; goes as soon as there is room.
+  /// Answers with a failure; goes as soon as there is room. After items of a stream, it ends the stream.
   ///
   /// - Parameters:
   ///   - code: The application's own, below ``ChannelFailureCode/firstReserved``.
   ///   - text: For people; cut off after ``Envelope/failureTextLimit`` bytes.
-  /// - Throws: ``ChannelError/alreadyAnswered``.
-  public func fail(code: UInt32, text: String) throws(ChannelError) {
+  ///   - details: For programs: the application's own bytes, or a struct.
+  /// - Throws: ``ChannelError/alreadyAnswered``, ``ChannelError/detailsTooLong(byteCount:limit:)``.
+  public func fail(code: UInt32, text: String, details: Metadata = .none) throws(ChannelError) {
+    guard details.bytes.count <= Metadata.byteCountLimit else {
+      throw .detailsTooLong(byteCount: details.bytes.count, limit: Metadata.byteCountLimit)
+    }
     guard takeAnswer() else { throw .alreadyAnswered }
+    channel.core.callEnded(call)
+    guard !call.isCancelled else { return }
     channel.core.answer(
-      correlation, failure: Envelope.Failure(code: code, text: text.prefix(utf8: Envelope.failureTextLimit)))
+      call.number,
+      failure: Envelope.Failure(code: code, text: text.prefix(utf8: Envelope.failureTextLimit), details: details))
+  }
+
+  // MARK: A stream
+
+  /// Sends one of a stream of responses, which ``finish()``, ``reply(_:handles:)`` or ``fail(code:text:details:)`` ends.
+  /// Suspends while the requester lags behind.
+  ///
+  /// - Throws: As ``reply(_:handles:)``.
+  public func send(
+    _ item: borrowing MessageBuilder<Root>, handles: [Handle] = []
+  ) async throws(ChannelError) {
+    while let signal = try takeCredit() {
+      let isWorthwhile = await channel.core.suspended { await signal.wait(onCancel: false) }
+      guard isWorthwhile else { throw Task.isCancelled ? .cancelled : .withdrawn }
+    }
+    do {
+      try await channel.core.send(prepareItem(item, handles), deadline: nil)
+    } catch {
+      call.putBackCredit()
+      throw error
+    }
+  }
+
+  /// As ``send(_:handles:)``, but blocks the thread.
+  public func sendSync(_ item: borrowing MessageBuilder<Root>, handles: [Handle] = []) throws(ChannelError) {
+    while let signal = try takeCredit() {
+      guard signal.waitBlocking(deadline: nil, onTimeout: false, draining: channel.core.carrier.link) else {
+        throw .withdrawn
+      }
+    }
+    do {
+      try channel.core.sendSync(prepareItem(item, handles), deadline: nil)
+    } catch {
+      call.putBackCredit()
+      throw error
+    }
+  }
+
+  /// Ends a stream of responses in order.
+  ///
+  /// - Throws: ``ChannelError/alreadyAnswered``.
+  public func finish() throws(ChannelError) {
+    guard takeAnswer() else { throw .alreadyAnswered }
+    if !call.isCancelled { channel.core.signal(.end, call.number) }
+    channel.core.callEnded(call)
+  }
+
+  // MARK: Cancellation
+
+  /// Runs `body` in a task that is cancelled when nobody waits for the answer any more (but not at the deadline itself: the
+  /// requester says when that has passed), or when the calling task is.
+  public func cancellable<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
+    let task = Task { try await body() }
+    call.onCancel { task.cancel() }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
+    }
+  }
+
+  private func takeCredit() throws(ChannelError) -> OneShot<Bool>? {
+    guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
+    guard !call.isCancelled else { throw .withdrawn }
+    return call.takeCredit(window: channel.core.window)
+  }
+
+  private func prepareItem(
+    _ item: borrowing MessageBuilder<Root>, _ handles: [Handle]
+  ) throws(ChannelError) -> Carrier.Outgoing {
+    try channel.core.carrier.prepare(item, kind: .item, correlation: call.number, handles: handles)
   }
 
   private func prepare(
@@ -61,10 +158,15 @@ public final class Request<Root: StructSchema>: Sendable {
     guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
     // Fails before the answer is taken, so that a message that cannot go leaves room for another answer.
     let outgoing = try channel.core.carrier.prepare(
-      response, kind: .response, correlation: correlation, handles: handles)
+      response, kind: .response, correlation: call.number, handles: handles)
     guard takeAnswer() else {
       channel.core.carrier.abandon(outgoing)
       throw .alreadyAnswered
+    }
+    guard !call.isCancelled else {
+      channel.core.carrier.abandon(outgoing)
+      channel.core.callEnded(call)
+      throw .withdrawn
     }
     return outgoing
   }

@@ -79,7 +79,8 @@ struct SessionAssembly: Sendable {
     }
     let carrier = Carrier(
       link: Link(over: link, reactor: options.reactor, window: laneWindow), reactor: options.reactor, lender: lender,
-      borrower: Borrower(returnTable: returnTable, owner: returns), arena: arena, serverWideArena: serverWideArena)
+      borrower: Borrower(returnTable: returnTable, owner: returns), arena: arena, serverWideArena: serverWideArena,
+      inlineLimit: max(0, options.inlineByteCount))
     return SessionCore(
       SessionCore.Parts(
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,

@@ -68,6 +68,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var patience: ScheduledAction?
     /// What the other end said at its orderly end.
     var goodbye: String?
+    /// What went through channels that are closed.
+    var pastTraffic = Traffic()
     var linkHasEnded = false
     var isReleased = false
     var end: SessionEnd?
@@ -192,7 +194,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   func laneForgotten(_ lane: UInt32) {
     let farewell = state.withLock { state in
-      state.channels[lane] = nil
+      if let channel = state.channels.removeValue(forKey: lane) {
+        state.pastTraffic = state.pastTraffic + channel.traffic
+      }
       return state.farewell
     }
     if let farewell { close(farewell) }
@@ -265,6 +269,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       state.end = end
       state.incoming = ended.incoming
       state.borrowedSegments = ended.borrowedSegments
+      state.pastTraffic = ended.channels.values.reduce(ended.pastTraffic) { $0 + $1.traffic }
       return ended
     }
     guard let ended else { return }
@@ -335,8 +340,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   /// Takes no channels any more; those that are open may go on. Without any, the session ends, and says `message`.
   func drain(_ message: String) {
-    state.withLock { if $0.drainMessage == nil { $0.drainMessage = message } }
+    let channels = state.withLock { state in
+      if state.drainMessage == nil { state.drainMessage = message }
+      return Array(state.channels.values)
+    }
     takeNoMore()
+    for channel in channels { channel.drain() }
   }
 
   private func takeNoMore() {

@@ -13,6 +13,9 @@ public struct SessionOptions: Sendable {
   /// Notifications and requests that may be under way on one channel before they are taken. 1 to 65,536. The server's
   /// choice counts.
   public var laneWindow: UInt32 = 128
+  /// Messages of up to so many bytes go in their frames: one copy costs less than a lease. 0 to lend them all; at most
+  /// ``Channel/largestInlineByteCount``.
+  public var inlineByteCount = 512
   /// What carries the session's channels. A ring is used if both ends choose it, else a socket.
   public var link = LinkChoice.ring
   /// The size of the ring that this end sends through, in bytes: a power of two, from 64 KiB to 1 GiB. Its pages take memory

@@ -39,10 +39,13 @@ import Testing
       let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
       do {
         let server = try SessionServer(app)
+        // The liar lends all that it sends.
+        var options = SessionOptions()
+        options.inlineByteCount = 0
         var sessions = server.sessions.makeAsyncIterator()
         let bystander = try await ClientSession.connect(ClientApp("test-client"), to: app)
         let bystanding = try #require(try await sessions.next())
-        let client = try await ClientSession.connect(ClientApp("test-client"), to: app)
+        let client = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
         let victim = try #require(try await sessions.next())
         async let opened = client.openChannel(Exchange.self)
         var channels = victim.channels(of: Exchange.self).makeAsyncIterator()

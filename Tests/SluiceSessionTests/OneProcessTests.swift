@@ -15,6 +15,9 @@ import Testing
   private func withSession(
     _ options: SessionOptions = SessionOptions(), _ body: (Ends) async throws -> Void
   ) async throws {
+    // Small messages are lent, too.
+    var options = options
+    options.inlineByteCount = 0
     try await withRuntimeDirectory { directory in
       let name = directory.lastComponent?.string ?? ""
       let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
@@ -120,6 +123,11 @@ import Testing
       inHeap.root.number = 8
       try await channels.server.notify(inHeap)
       #expect(try number(try await notes.next()) == 8)
+      #expect(ends.accepted.statistics.messagesCopied == 0)  // it went in its frame
+
+      inHeap.root.text = String(repeating: "h", count: Channel<Exchange>.largestInlineByteCount)
+      try await channels.server.notify(inHeap)
+      #expect(try number(try await notes.next()) == 8)
       #expect(ends.accepted.statistics.messagesCopied == 1)
     }
   }
@@ -211,9 +219,11 @@ import Testing
       let name = directory.lastComponent?.string ?? ""
       let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
       do {
+        var options = SessionOptions()
+        options.inlineByteCount = 0
         let server = try SessionServer(app)
         var sessions = server.sessions.makeAsyncIterator()
-        let client = try await ClientSession.connect(ClientApp("test-client"), to: app)
+        let client = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
         let accepted = try #require(try await sessions.next())
         async let opened = client.openChannel(Exchange.self)
         var channels = accepted.channels(of: Exchange.self).makeAsyncIterator()

@@ -31,38 +31,59 @@ import Testing
         // What waits is refused when the drain begins, what comes later at once.
         try await ends.client.openChannel(Exchange.self, timeout: nil)
       }
+      // A new request on a channel that is open is refused.
+      await #expect {
+        let request = try channels.client.makeMessage()
+        return try await channels.client.request(request)
+      } throws: { error in
+        if case ChannelError.failed(code: ChannelFailureCode.ending, _, _) = error { true } else { false }
+      }
       var reply = try channels.server.makeMessage()
       reply.root.number = 5
       try await request.reply(reply)
       let answer = try await asking.value
       #expect(try answer.read { $0.number } == 5)
-      channels.client.close()
+      // With its last request answered, the channel is closed, and with the last channel the session ends.
       #expect(await draining.value)
       #expect(await ends.accepted.end() == .closed)
       #expect(await ends.client.end() == .closedByPeer("the server is shutting down"))
     }
   }
 
+  /// A request that is under way.
+  private func hangingRequest(_ ends: Ends) async throws -> (Task<Message<Exchange>, any Error>, Request<Exchange>) {
+    let channels = try await ends.channel()
+    let asking = Task {
+      let request = try channels.client.makeMessage()
+      return try await channels.client.request(request)
+    }
+    var requests = channels.server.requests.makeAsyncIterator()
+    return (asking, try #require(try await requests.next()))
+  }
+
   @Test func `a drain that takes too long, or is cancelled, closes the rest`() async throws {
     try await withEnds { ends in
-      let channels = try await ends.channel()
+      let (asking, request) = try await hangingRequest(ends)
       #expect(await ends.server.drain(timeout: .milliseconds(20)) == false)
       #expect(await ends.client.end() == .closedByPeer("the server is shutting down"))
-      _ = channels
+      await #expect(throws: ChannelError.self) { try await asking.value }
+      #expect(request.isCancelled)
     }
     try await withEnds { ends in
-      let channels = try await ends.channel()
+      let (asking, request) = try await hangingRequest(ends)
       let draining = Task { await ends.server.drain() }
       draining.cancel()
       #expect(await draining.value == false)
       #expect(await ends.client.end() == .closedByPeer("the server is shutting down"))
-      _ = channels
+      await #expect(throws: ChannelError.self) { try await asking.value }
+      #expect(request.isCancelled)
     }
     try await withEnds { ends in
-      let channels = try await ends.channel()
+      let (asking, request) = try await hangingRequest(ends)
       let drained = try await onThreadReturning { ends.server.drainSync(timeout: .milliseconds(20)) }
       #expect(!drained)
-      _ = channels
+      await #expect(throws: ChannelError.self) { try await asking.value }
+      #expect(request.isCancelled)
     }
   }
 

@@ -182,10 +182,14 @@ import Testing
         try await peer.line("ready")
         let channel = try await connect(directory).openChannel(Exchange.self)
         await #expect { try await ask(channel, "fail") } throws: { error in
-          if case ChannelError.failed(code: 42, text: "as asked") = error { true } else { false }
+          if case ChannelError.failed(code: 42, text: "as asked", details: Metadata([4, 2])) = error {
+            true
+          } else {
+            false
+          }
         }
         await #expect { try await ask(channel, "ignore") } throws: { error in
-          if case ChannelError.failed(code: ChannelFailureCode.unanswered, _) = error { true } else { false }
+          if case ChannelError.failed(code: ChannelFailureCode.unanswered, _, _) = error { true } else { false }
         }
       }
     }

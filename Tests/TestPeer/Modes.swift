@@ -105,7 +105,7 @@ func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of se
     try await request.reply(reply)
 
   case "fail":
-    try request.fail(code: 42, text: "as asked")
+    try request.fail(code: 42, text: "as asked", details: Metadata([4, 2]))
 
   case "ignore":
     break  // the request is released unanswered
