@@ -11,6 +11,8 @@ package protocol CarrierControl: AnyObject, Sendable {
   func announce(_ segment: Segment, id: UInt32, scope: MemoryScope)
   /// Tells the other end that a segment it knows is given up.
   func retireSegment(_ id: UInt32)
+  /// Whether the other end reads a third process's segment in place.
+  func share(_ segment: BorrowedSegment) -> SegmentShare
   /// Sends the handles of a message before its envelope. Not sent, but worth another attempt after the signal, if one is
   /// returned.
   func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>?
@@ -98,6 +100,9 @@ package final class Carrier: Sendable {
     attachedControl?.channelClosed(lane)
   }
 
+  /// Whether the other end may read a received message where it stands.
+  func share(_ segment: BorrowedSegment) -> SegmentShare { attachedControl?.share(segment) ?? .unavailable }
+
   /// Tells the other end to unmap segments that an arena has given up, as far as it knows them.
   package func retire(_ segments: [Segment]) {
     for segment in segments {
@@ -157,21 +162,8 @@ package final class Carrier: Sendable {
       return unsafe Outgoing(envelope: envelope, handles: handles, inline: content)
     }
     let memory = try memory(of: message)
-    let placed = memory.placed
-    do throws(LeaseError) {
-      for (index, piece) in placed.prefix(message.segmentCount).enumerated() {
-        let id = try lender.identify(piece.segment) { id in
-          attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
-        }
-        // Only the length is read: sound while `message` is borrowed.
-        let byteCount = unsafe message.segment(at: index).count
-        envelope.parts.append(
-          Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount)))
-      }
-      envelope.lease = try lender.lend(memory)
-    } catch {
-      throw .tooManyLeases(error)
-    }
+    // Only the lengths are read: sound while `message` is borrowed.
+    try lend(memory, count: message.segmentCount, in: &envelope) { unsafe message.segment(at: $0).count }
     return Outgoing(envelope: envelope, handles: handles)
   }
 
@@ -185,6 +177,24 @@ package final class Carrier: Sendable {
     let isShared = message.allocator is ArenaSegmentAllocator
     guard content.count > 0, content.count <= (isShared ? inlineLimit : Self.largestInlineByteCount) else { return nil }
     return unsafe content
+  }
+
+  /// Lends the first `count` segments of `memory`, as far as they are used, and names them in `envelope`.
+  func lend(
+    _ memory: ArenaSegmentAllocator, count: Int, in envelope: inout Envelope, byteCount: (Int) -> Int
+  ) throws(ChannelError) {
+    do throws(LeaseError) {
+      for (index, piece) in memory.placed.prefix(count).enumerated() {
+        let id = try lender.identify(piece.segment) { id in
+          attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
+        }
+        envelope.parts.append(
+          Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount(index))))
+      }
+      envelope.lease = try lender.lend(memory)
+    } catch {
+      throw .tooManyLeases(error)
+    }
   }
 
   /// The memory of `message` if the other end may map it, else that of a copy.
@@ -209,11 +219,16 @@ package final class Carrier: Sendable {
     } catch {
       throw .outOfMemory(error)
     }
+    countCopy(byteCount: byteCount)
+    return copy
+  }
+
+  /// Counts a message that had to be copied.
+  func countCopy(byteCount: Int) {
     count {
       $0.messagesCopied += 1
       $0.bytesCopied += UInt64(byteCount)
     }
-    return copy
   }
 
   /// Sends the handles and the envelope, as far as room and credit allow.

@@ -75,7 +75,9 @@ package final class ChannelCore: LaneReceiver, Sendable {
   package var traffic: Traffic { counters.traffic }
 
   /// Why nothing can be sent any more.
-  var endError: ChannelError { state.withLock { $0.end } ?? .closed }
+  var endError: ChannelError { endedWith ?? .closed }
+  /// Why the channel has ended, if it has.
+  var endedWith: ChannelError? { state.withLock { $0.end } }
 
   // MARK: Sending
 

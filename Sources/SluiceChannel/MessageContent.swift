@@ -7,7 +7,7 @@ import Synchronization
 /// Or one that came whole, in its frame: then its bytes are this process's own.
 ///
 /// The lease goes back when the last reference goes. Nobody else returns it.
-@safe final class MessageContent: Sendable {
+@safe final class MessageContent: LentMemory {
   let segments: MessageSegments
   /// Written by `deinit` only, when nobody reads it any more.
   private nonisolated(unsafe) var parts: SmallList<BorrowedBytes>
@@ -57,6 +57,13 @@ import Synchronization
     loan.map { $0.borrower.giveBack($0.lease) }
     unsafe own?.deallocate()
   }
+
+  /// The message's segments, for who sends it on; none, if it came in its frame.
+  var lentParts: SmallList<BorrowedBytes> { unsafe parts }
+  /// What came in the frame, for who sends it on. Valid as long as this object lives.
+  @unsafe var inlineBytes: UnsafeRawBufferPointer? { unsafe own.map { unsafe UnsafeRawBufferPointer($0) } }
+  /// The size of the message's segments. This end may lend it, too.
+  var lentByteCount: Int { byteCount }
 
   /// Where the message's segments stand; nowhere, if it came in its frame.
   var placements: [SegmentPlacement] {

@@ -16,10 +16,10 @@ public final class Request<Root: StructSchema>: Sendable {
   /// ended. An answer is then dropped.
   public var isCancelled: Bool { call.isCancelled }
 
-  private let call: IncomingCall
+  let call: IncomingCall
   /// Kept, so that the channel is not closed before the answer.
-  private let channel: Channel<Root>
-  private let isAnswered = Atomic(false)
+  let channel: Channel<Root>
+  let isAnswered = Atomic(false)
 
   /// Nil when the requester has withdrawn it.
   init?(_ call: IncomingCall, on channel: Channel<Root>) {
@@ -159,6 +159,12 @@ public final class Request<Root: StructSchema>: Sendable {
     // Fails before the answer is taken, so that a message that cannot go leaves room for another answer.
     let outgoing = try channel.core.carrier.prepare(
       response, kind: .response, correlation: call.number, handles: handles)
+    try claim(outgoing)
+    return outgoing
+  }
+
+  /// Takes the right to answer, with a message that is ready to go.
+  func claim(_ outgoing: Carrier.Outgoing) throws(ChannelError) {
     guard takeAnswer() else {
       channel.core.carrier.abandon(outgoing)
       throw .alreadyAnswered
@@ -168,7 +174,6 @@ public final class Request<Root: StructSchema>: Sendable {
       channel.core.callEnded(call)
       throw .withdrawn
     }
-    return outgoing
   }
 
   private func takeAnswer() -> Bool {

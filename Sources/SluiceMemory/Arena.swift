@@ -33,7 +33,7 @@ public final class Arena: Sendable {
   private let jemalloc: JemallocArena
   /// As many as threads can run at once; a lane that is never reached costs nothing.
   private let lanes: [CacheLane]
-  private let observer = Mutex<(@Sendable (ArenaChange) -> Void)?>(nil)
+  private let observer = Mutex(Observer())
   private let waiting = Mutex(WakeList())
   /// Whether somebody waits for room: spares a lock on the way of each deallocation.
   private let isAwaited = Atomic<Bool>(false)
@@ -61,6 +61,11 @@ public final class Arena: Sendable {
     let jemalloc = try JemallocArena.acquire(for: source)
     self.jemalloc = jemalloc
     lanes = (0..<Self.laneCount).map { _ in CacheLane(arena: jemalloc.index) }
+  }
+
+  /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
+  private struct Observer {
+    var changed: (@Sendable (ArenaChange) -> Void)?
   }
 
   private static let laneCount = min(max(MemoryCapacity.processorCount, 1), 16)
@@ -186,12 +191,12 @@ public final class Arena: Sendable {
   /// Has `observer` called after each change of the list of segments, on the thread that brought it about, without a lock.
   /// It must not allocate from this arena. One observer only.
   public func observe(_ observer: @escaping @Sendable (ArenaChange) -> Void) {
-    self.observer.withLock { $0 = observer }
+    self.observer.withLock { $0.changed = observer }
   }
 
   private func reportChanges() {
     guard let changes = source.takeChanges() else { return }
-    observer.withLock { $0 }?(ArenaChange(hasGrown: changes.hasGrown, retired: changes.removed))
+    observer.withLock { $0.changed }?(ArenaChange(hasGrown: changes.hasGrown, retired: changes.removed))
   }
 
   /// Has `wake` called, once, when something of this arena has been freed after this call. Look for room once more after

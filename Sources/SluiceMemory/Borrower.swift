@@ -21,6 +21,11 @@ public final class Borrower: Sendable {
     var entries: [Announced] = []
     var nextID: UInt64 = 0
 
+    mutating func take(_ id: UInt32) throws(BorrowError) {
+      guard UInt64(id) == nextID else { throw .segmentOutOfOrder(id: id, expected: Int(clamping: nextID)) }
+      nextID += 1
+    }
+
     func index(of id: UInt32) -> Int? {
       var low = 0
       var high = entries.count
@@ -30,6 +35,11 @@ public final class Borrower: Sendable {
       }
       return low < entries.count && entries[low].id == id ? low : nil
     }
+  }
+
+  /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
+  private struct Ringer {
+    var ring: (@Sendable () -> Void)?
   }
 
   private struct Leases {
@@ -54,7 +64,7 @@ public final class Borrower: Sendable {
   private let flag: ReturnTableView?
   /// The flag's value when this end rang last. The owner changes it for each ring that it wants.
   private let answered = Atomic<UInt32>(0)
-  private let ring = Mutex<(@Sendable () -> Void)?>(nil)
+  private let ringer = Mutex(Ringer())
 
   /// A borrower that returns leases in `returnTable`.
   ///
@@ -68,7 +78,7 @@ public final class Borrower: Sendable {
   /// Says how to ring for an owner that waits for a return. Called on any thread that releases a message, at most once for
   /// each return; it must not block.
   public func onRing(_ ring: @escaping @Sendable () -> Void) {
-    self.ring.withLock { $0 = ring }
+    ringer.withLock { $0.ring = ring }
   }
 
   // MARK: Segments
@@ -77,20 +87,23 @@ public final class Borrower: Sendable {
   public func add(_ segment: BorrowedSegment, id: UInt32) throws(BorrowError) {
     try announcements.withLock { known throws(BorrowError) in
       guard known.entries.count < Self.segmentCountLimit else { throw .tooManySegments(limit: Self.segmentCountLimit) }
-      guard UInt64(id) == known.nextID else {
-        throw .segmentOutOfOrder(id: id, expected: Int(clamping: known.nextID))
-      }
-      known.nextID += 1
+      try known.take(id)
       known.entries.append(Announced(id: id, segment: segment))
     }
   }
 
+  /// Books the id of a segment that this end does not map: nothing may be lent in it.
+  public func skip(_ id: UInt32) throws(BorrowError) {
+    try announcements.withLock { known throws(BorrowError) in try known.take(id) }
+  }
+
   /// Forgets a segment that its owner gives up. It is unmapped, unless somebody else maps it too.
   ///
+  /// - Returns: Which segment it was.
   /// - Throws: ``BorrowError/noSuchSegment(_:)`` for one that was never announced, ``BorrowError/retired(_:)`` for the
   ///   second time, and ``BorrowError/segmentInUse(_:)`` when a message that stands in it is held: the owner lies. The
   ///   message keeps the mapping in any case.
-  public func retire(_ id: UInt32) throws(BorrowError) {
+  @discardableResult public func retire(_ id: UInt32) throws(BorrowError) -> SegmentIdentity {
     // Unmapped without the lock.
     var segment = try announcements.withLock { known throws(BorrowError) in
       guard let index = known.index(of: id) else {
@@ -100,6 +113,7 @@ public final class Borrower: Sendable {
     }
     // Who holds a lease keeps the segment, and lets go of it before the lease goes back.
     guard isKnownUniquelyReferenced(&segment) else { throw .segmentInUse(id) }
+    return segment.identity
   }
 
   /// A checked run of bytes in an announced segment; nil while no segment of that id was announced.
@@ -151,7 +165,7 @@ public final class Borrower: Sendable {
 
   private func answer(_ wanted: UInt32) {
     guard answered.exchange(wanted, ordering: .relaxed) != wanted else { return }
-    ring.withLock { $0 }?()
+    ringer.withLock { $0.ring }?()
   }
 
   /// Takes nothing more, tells the owner what is still held, and unmaps what no held message stands in. What was lent and
@@ -162,7 +176,7 @@ public final class Borrower: Sendable {
       leases.hasEnded = true
       returnTable.end(holding: leases.heldSlots)
     }
-    ring.withLock { $0 = nil }
+    ringer.withLock { $0.ring = nil }
     let unmapped = announcements.withLock { known in
       defer { known.entries = [] }
       return known.entries

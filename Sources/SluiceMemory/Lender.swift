@@ -19,6 +19,8 @@ public final class Lender: Sendable {
   private struct Dated {
     let loan: Loan
     let nanoseconds: UInt64
+    /// Whether the memory is on lease here itself.
+    let isBorrowed: Bool
   }
 
   private struct Books: ~Copyable {
@@ -27,11 +29,24 @@ public final class Lender: Sendable {
     /// The one named last: most messages stand where the one before them stood.
     var last: Announced?
     var nextID: UInt64 = 0
+    /// How many ids stand for segments of others.
+    var reservedCount = 0
+    /// How many loans are of memory that is on lease here itself.
+    var borrowedCount = 0
     /// Room for loans that end, kept from one time to the next.
     var spare: [Dated] = []
     /// How many were lent since returns were looked for.
     var lentSinceDrain = 0
     var waiting = WakeList()
+
+    /// An id that was never used; nil when the borrower maps as many segments as it may.
+    mutating func takeID() -> UInt32? {
+      guard announced.count + reservedCount < Borrower.segmentCountLimit, let id = UInt32(exactly: nextID) else {
+        return nil
+      }
+      nextID += 1
+      return id
+    }
   }
 
   private let books: Mutex<Books>
@@ -61,10 +76,7 @@ public final class Lender: Sendable {
         books.last = known
         return known.id
       }
-      guard books.announced.count < Borrower.segmentCountLimit, let id = UInt32(exactly: books.nextID) else {
-        throw .tooManySegments(limit: Borrower.segmentCountLimit)
-      }
-      books.nextID += 1
+      guard let id = books.takeID() else { throw .tooManySegments(limit: Borrower.segmentCountLimit) }
       announce(id)
       let known = Announced(segment: segment, id: id)
       books.announced[ObjectIdentifier(segment)] = known
@@ -83,6 +95,21 @@ public final class Lender: Sendable {
     }
   }
 
+  /// An id for a segment of somebody else's, which `announce` tells the borrower of; nil when it maps as many as it may.
+  public func reserveID(announce: (UInt32) -> Void) -> UInt32? {
+    books.withLock { books in
+      guard let id = books.takeID() else { return nil }
+      books.reservedCount += 1
+      announce(id)
+      return id
+    }
+  }
+
+  /// Gives up one of those segments.
+  public func releaseID() {
+    books.withLock { $0.reservedCount -= 1 }
+  }
+
   // MARK: Leases
 
   /// After so many loans, what has come back is booked: by then, the words that say so share the cache lines that have to be
@@ -91,23 +118,33 @@ public final class Lender: Sendable {
 
   /// Lends: keeps `loan` until the lease comes back. Books what has come back every so often, and before it refuses.
   ///
+  /// - Parameter isBorrowed: Whether the memory is on lease here itself. Then its owner waits for it: the borrower is asked
+  ///   to ring for each return, as long as such a loan is out.
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
-  public func lend(_ loan: Loan) throws(LeaseError) -> Lease {
-    let now = CoarseClock.nanoseconds
+  public func lend(_ loan: Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
+    let dated = Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed)
     var released: [Dated] = []
     defer { letGo(&released) }
-    return try books.withLock { books throws(LeaseError) in
+    let lease = try books.withLock { books throws(LeaseError) in
       books.lentSinceDrain += 1
       let isFull = books.leases.outstandingCount == books.leases.capacity
       if isFull || books.lentSinceDrain >= Self.loansBetweenDrains { drain(&books, &released) }
-      return try books.leases.lend(Dated(loan: loan, nanoseconds: now))
+      let lease = try books.leases.lend(dated)
+      if isBorrowed { books.borrowedCount += 1 }
+      return lease
     }
+    if isBorrowed { bell?.arm() }
+    return lease
   }
 
   /// Takes back a lease that was never sent.
   public func takeBack(_ lease: Lease) {
-    let loan = books.withLock { $0.leases.takeBack(lease) }
-    _ = loan
+    let loan = books.withLock { books in
+      let loan = books.leases.takeBack(lease)
+      if loan?.isBorrowed == true { books.borrowedCount -= 1 }
+      return loan
+    }
+    withExtendedLifetime(loan) {}
   }
 
   /// Books what has come back, if anything was lent since that was done.
@@ -182,6 +219,7 @@ public final class Lender: Sendable {
     books.lentSinceDrain = 0
     _ = books.leases.drain(returns) { released.append($0) }
     if released.isEmpty { swap(&released, &books.spare) }
+    if books.borrowedCount > 0 { books.borrowedCount -= released.count { $0.isBorrowed } }
   }
 
   /// Ends loans, without the lock: the end of a loan frees memory.
@@ -214,6 +252,11 @@ public final class Lender: Sendable {
   public func rang() {
     drain()
     wakeAll()
+    // Whose memory was sent on waits, too: for each return.
+    while books.withLock({ $0.borrowedCount > 0 }) {
+      bell?.arm()
+      if drain() == 0 { return }
+    }
   }
 
   private func wakeAll() {

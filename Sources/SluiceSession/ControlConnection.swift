@@ -23,6 +23,11 @@ final class ControlConnection: Sendable {
     var repeated: Control?
   }
 
+  /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
+  private struct Handler {
+    var handle: (@Sendable (Event) -> Void)?
+  }
+
   private struct State {
     var unsent: Deque<Queued> = []
     var roomWaiters: [OneShot<Bool>] = []
@@ -37,7 +42,7 @@ final class ControlConnection: Sendable {
   private let transport: any Transport
   private let reactor: Reactor
   private let state = Mutex(State())
-  private let handler = Mutex<(@Sendable (Event) -> Void)?>(nil)
+  private let handler = Mutex(Handler())
 
   init(over transport: any Transport, reactor: Reactor) {
     self.transport = transport
@@ -46,7 +51,7 @@ final class ControlConnection: Sendable {
 
   /// Begins to deliver, first what came with the handshake.
   func start(_ handler: @escaping @Sendable (Event) -> Void) throws(SystemError) {
-    self.handler.withLock { $0 = handler }
+    self.handler.withLock { $0.handle = handler }
     let registration = try reactor.register(transport.drainDescriptor, for: .readable) { [weak self] _ in
       self?.drain()
     }
@@ -175,7 +180,7 @@ final class ControlConnection: Sendable {
       guard let (bytes, handles) = arrived else { continue }
       do {
         let control = try Control(decoding: bytes, handleCount: handles.count)
-        handler.withLock { $0 }?(.received(control, handles))
+        handler.withLock { $0.handle }?(.received(control, handles))
       } catch {
         return report(.violation("\(error)"))
       }
@@ -191,7 +196,7 @@ final class ControlConnection: Sendable {
 
   private func report(_ event: Event) {
     stopReading()
-    handler.withLock { $0 }?(event)
+    handler.withLock { $0.handle }?(event)
   }
 
   /// Reads no more; what is unsent still goes.
@@ -212,7 +217,7 @@ final class ControlConnection: Sendable {
     }
     closed.reading?.cancel()
     closed.writing?.cancel()
-    handler.withLock { $0 = nil }
+    handler.withLock { $0.handle = nil }
     for waiter in closed.roomWaiters { waiter.fulfill(false) }
     guard !closed.isClosed else { return }
     Linger.close(transport, unsent: closed.unsent.map { ($0.bytes, $0.handles) }, reactor: reactor)

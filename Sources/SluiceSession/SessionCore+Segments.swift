@@ -12,6 +12,7 @@ extension SessionCore {
         handle, name: announced.name, byteCount: byteCount, demanding: demand,
         options: parts.options.borrowedSegmentOptions)
       try parts.carrier.borrower.add(segment, id: announced.id)
+      if announced.scope == .serverWide { ServerWideSegments.shared.add(segment) }
     } catch {
       return finish(.protocolViolation("the segment “\(announced.name)” cannot be borrowed: \(error)"))
     }
@@ -30,12 +31,15 @@ extension SessionCore {
   }
 
   func unmap(_ id: UInt32) {
+    let identity: SegmentIdentity
     do {
-      try parts.carrier.borrower.retire(id)
+      identity = try parts.carrier.borrower.retire(id)
     } catch {
       return finish(.protocolViolation("the segment \(id) cannot be given up: \(error)"))
     }
-    state.withLock { $0.borrowedSegments[id] = nil }
+    let info = state.withLock { $0.borrowedSegments.removeValue(forKey: id) }
+    guard info?.scope == .serverWide else { return }
+    for sharer in ServerWideSegments.shared.remove(identity) { sharer.unshare(identity) }
   }
 
   /// The other end waits for a return, and there was one. Not said at once: who releases a message may hold locks.

@@ -64,6 +64,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var drainMessage: String?
     /// By id.
     var borrowedSegments: [UInt32: SegmentInfo] = [:]
+    /// Segments of third processes that were to be shared with the other end.
+    var shared: [SegmentIdentity: SharedSegmentState] = [:]
     var watches: [Registration] = []
     var patience: ScheduledAction?
     /// What the other end said at its orderly end.
@@ -152,7 +154,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       parts.carrier.handlesWithdrawn(ticket: ticket)
     case .retireSegment(let id): unmap(id)
     case .returned: parts.carrier.lender.rang()
-    case .shareSegment, .segmentShared: break
+    case .shareSegment(let shared): peerShares(shared)
+    case .segmentShared(let id, let isMapped): peerAnswered(share: id, isMapped: isMapped)
     case .openChannel(let opening): peerOpens(opening)
     case .channelOpened(let lane, _): peerAnswered(lane, .success(()))
     case .channelRefused(let lane, let reason, let message):
@@ -281,6 +284,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     }
     for channel in ended.channels.values { channel.sessionEnded(end) }
     for waiter in ended.openingWaiters { waiter.fulfill(true) }  // they try again, and learn of the end
+    for case .asked(_, let waiting) in ended.shared.values { for waiter in waiting { waiter.fulfill(false) } }
     parts.carrier.link.end()
     parts.control.close()
     parts.carrier.borrower.end()

@@ -93,7 +93,7 @@ import Testing
     #expect(unlink(path) == 0)
   }
 
-  /// ACCEPTANCE 10, below sessions: a child process makes segments and is killed; another one lives on.
+  /// Below sessions: a child process makes segments and is killed; another one lives on.
   @Test func `leftovers of the dead go by proof of death, and those of the living stay`() async throws {
     let family = "sluice-test.\(UUID().uuidString.prefix(8))"
     let living = try NamedSegments(prefix: "\(family).living", access: .owner)
@@ -126,7 +126,6 @@ import Testing
     withExtendedLifetime(names) {}
   }
 
-  /// ACCEPTANCE 29, tmpfs.
   @Test func `a full tmpfs is a typed error that names the limit, and leaves nothing`() throws {
     let names = try NamedSegments(prefix: prefix, access: .owner)
     do {

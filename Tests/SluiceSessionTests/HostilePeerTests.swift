@@ -151,6 +151,48 @@ import Testing
     }
   }
 
+  @Test func `giving up a segment that was never announced, or that a held message stands in`() async throws {
+    try await expectViolation("noSuchSegment") { $0.say(.retireSegment(id: 9)) }
+    try await expectViolation("segmentInUse") { $0.say(.retireSegment(id: 0)) }
+  }
+
+  @Test func `giving up a segment twice`() async throws {
+    let segment = try Segment.create(name: "passing", byteCount: 4096)
+    let announcement = Control.AnnouncedSegment(id: 1, name: "passing", byteCount: 4096, scope: .session)
+    try await expectViolation("retired") { liar in
+      liar.say(.segment(announcement), handles: [segment.handle])
+      liar.say(.retireSegment(id: 1))
+      liar.say(.retireSegment(id: 1))
+    }
+  }
+
+  @Test func `a segment of a third process that cannot be, and an answer that nobody asked for`() async throws {
+    let identity = SegmentIdentity(device: 1, inode: 2)
+    try await expectViolation("segmentOutOfOrder") { liar in
+      liar.say(.shareSegment(.init(id: 7, byteCount: 4096, identity: identity)))
+    }
+    try await expectViolation("which nobody asked for") { $0.say(.segmentShared(id: 0, isMapped: true)) }
+    // It is not mapped here: its number is spent, and nothing can be lent in it.
+    try await expectViolation("retired") { liar in
+      liar.say(.shareSegment(.init(id: 1, byteCount: 4096, identity: identity)))
+      var envelope = liar.honest
+      envelope.parts[0].segmentID = 1
+      try liar.send(envelope)
+    }
+  }
+
+  @Test func `returns of what is not held, twice or never, harm nobody else`() async throws {
+    try await expectViolation("handshake") { liar in
+      // Everything that it could ever have been lent, again and again.
+      let table = liar.session.core.parts.returnTable
+      for generation in 1...50 as ClosedRange<UInt32> {
+        for slot in 0..<100 as Range<UInt32> { table.returnLease(Lease(slot: slot, generation: generation)) }
+      }
+      for _ in 0..<100 { liar.say(.returned) }
+      liar.say(.refusal(.init(reason: .serverBusy, message: "", versions: .current)))
+    }
+  }
+
   @Test func `a channel opened on a lane of the other end, or twice`() async throws {
     let opening = Control.ChannelOpening(lane: 1, rootTypeID: 1, rootTypeName: "", metadata: .none)
     try await expectViolation("out of order") { $0.say(.openChannel(opening)) }

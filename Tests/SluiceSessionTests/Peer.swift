@@ -19,6 +19,7 @@ func entries(of directory: FilePath) -> [String] {
 struct Peer: Sendable {
   let processID: Int32
   fileprivate let lines: LineReader
+  fileprivate let input: StandardInputWriter
 
   /// Waits for the peer to print a line that begins so; the line.
   @discardableResult func line(_ beginning: String) async throws -> String {
@@ -27,6 +28,16 @@ struct Peer: Sendable {
 
   func kill() {
     Foundation.kill(processID, SIGKILL)
+  }
+
+  /// Stops the peer, so that it sees nothing of what happens next.
+  func stop() {
+    Foundation.kill(processID, SIGSTOP)
+  }
+
+  /// Says a line to the peer.
+  func say(_ line: String) async throws {
+    _ = try await input.write(line + "\n")
   }
 }
 
@@ -66,7 +77,9 @@ func withPeer(
     .path(executable), arguments: Arguments([mode, directory.string] + arguments), input: .inputWriter,
     output: .sequence, error: .currentStandardError
   ) { execution in
-    let peer = Peer(processID: execution.processIdentifier.value, lines: LineReader(execution.standardOutput))
+    let peer = Peer(
+      processID: execution.processIdentifier.value, lines: LineReader(execution.standardOutput),
+      input: execution.standardInputWriter)
     do {
       try await body(peer)
     } catch {

@@ -36,7 +36,7 @@ struct Resources: Equatable {
   }
 
   /// A whole file of procfs, which comes a few kilobytes at a time.
-  private static func text(_ path: String) throws -> String {
+  static func text(_ path: String) throws -> String {
     let file = try FileDescriptor.open(path, .readOnly)
     return try file.closeAfter {
       var bytes: [UInt8] = []

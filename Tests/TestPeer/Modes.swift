@@ -14,8 +14,10 @@ func say(_ line: String) {
 }
 
 /// Serves until standard input ends.
-func serve(_ app: ServerApp, leavingChild: Bool) async throws {
-  let server = try SessionServer(app)
+func serve(
+  _ app: ServerApp, leavingChild: Bool = false, options: SessionOptions = SessionOptions()
+) async throws {
+  let server = try SessionServer(app, options: options)
   if leavingChild { try leaveChild() }
   say("ready")
   let accepting = Task {
@@ -74,6 +76,33 @@ func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of se
     reply.root.text = String(repeating: " ", count: 1000)
     let placement = channel.placement(of: reply).map { "\($0.inode):\($0.offset)" }
     reply.root.text = placement.joined(separator: " ")
+    try await request.reply(reply)
+
+  case "reserve":
+    var reply = try channel.makeMessage()
+    reserve(reply.root, byteCount: 3 << 20)
+    try await request.reply(reply)
+
+  case "trim":
+    try await request.reply(try channel.makeMessage())
+    session.trimMemory()
+
+  case "resources":
+    session.trimMemory()
+    var reply = try channel.makeMessage()
+    reply.root.text = "\(session.segments.count) \(session.segments.filter(\.isBorrowed).count)"
+    try await request.reply(reply)
+
+  case "touch":
+    _ = try touch(message)
+    var reply = try channel.makeMessage()
+    reply.root.number = UInt64(Memory.minorFaultCount)
+    try await request.reply(reply)
+
+  case "placement":
+    let places = message.placement.map { "\($0.inode):\($0.offset)" }.joined(separator: " ")
+    var reply = try channel.makeMessage()
+    reply.root.text = "\(places) \(try touch(message))"
     try await request.reply(reply)
 
   case "handle":

@@ -4,6 +4,14 @@
 //   TestPeer hold DIR              a client that asks for a payload and holds it
 //   TestPeer answer DIR            a client that opens a channel and answers, as the server does
 //   TestPeer memory DIR BYTES...   a client that asks for payloads and says how its private memory grew
+//   TestPeer churn DIR COUNT       a client that allocates much and often, at both ends
+//   TestPeer steady DIR BYTES...   a client that sends payloads, and says how many pages that takes
+//   TestPeer scan DIR BYTE...      a client that reads all that it may map
+//   TestPeer attack DIR            a client that tries to write to what it borrowed
+//   TestPeer relay DIR DIR         a client of the first that serves the second, and sends on what it receives
+//   TestPeer listen DIR DIR        a client of both
+//   TestPeer serve-named DIR       as serve, with named segments
+//   TestPeer hold-named DIR        as hold, with named segments
 //   TestPeer ask DIR NAME          a client of that name that asks once, says what became of it, and then stays until
 //                                  standard input ends
 //
@@ -17,6 +25,11 @@ import Sluice
 import SystemPackage
 import TestSchema
 
+func served(_ path: String) -> ServerApp {
+  ServerApp(
+    FilePath(path).lastComponent?.string ?? "", allowing: ["test-client"], runtimeDirectory: FilePath(path))
+}
+
 do {
   let words = CommandLine.arguments.dropFirst()
   let arguments = words.filter { !$0.contains("=") && $0 != "fork" }
@@ -29,6 +42,15 @@ do {
     access: settings.access, uid: settings["server"], gid: settings["group"], runtimeDirectory: directory)
   switch arguments[0] {
   case "serve": try await serve(app, leavingChild: words.contains("fork"))
+  case "serve-named":
+    try await serve(ServerApp(app.name, allowing: ["test-client"], runtimeDirectory: directory), options: .named)
+  case "hold-named": try await holdNamed(app)
+  case "churn": try await churn(app, count: Int(arguments[2]) ?? 0)
+  case "steady": try await steady(app, sizes: arguments.dropFirst(2).compactMap { Int($0) })
+  case "scan": try await scan(app, bytes: arguments.dropFirst(2).compactMap { UInt8($0) })
+  case "attack": try await attack(app)
+  case "relay": try await relay(app, served(arguments[2]))
+  case "listen": try await listen(app, served(arguments[2]))
   case "hold": try await hold(app)
   case "answer": try await answer(app)
   case "memory": try await memory(app, sizes: arguments.dropFirst(2).compactMap { Int($0) })

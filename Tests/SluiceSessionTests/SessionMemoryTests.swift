@@ -1,0 +1,411 @@
+import Foundation
+import Sluice
+import SluiceWaiting
+import SystemPackage
+import TestSchema
+import Testing
+
+@testable import SluiceChannel
+@testable import SluiceSession
+
+/// What becomes of a session's memory between two and three real processes. The others are `TestPeer`.
+@Suite(.timeLimit(.minutes(2))) struct SessionMemoryTests {
+  private func app(_ directory: FilePath) -> ServerApp {
+    ServerApp(directory.lastComponent?.string ?? "", allowing: ["test-client"], runtimeDirectory: directory)
+  }
+
+  /// Serves one channel of the first client in this process.
+  private func serving(
+    _ server: SessionServer
+  ) async throws -> (session: Session, channel: Channel<Exchange>) {
+    var sessions = server.sessions.makeAsyncIterator()
+    let session = try #require(try await sessions.next())
+    var channels = session.channels(of: Exchange.self).makeAsyncIterator()
+    return (session, try #require(try await channels.next()))
+  }
+
+  /// A minute's worth of allocations with `SLUICE_LONG_TESTS`, else a second's.
+  @Test func `after thousands of large allocations mappings and descriptors at both ends are where they began`()
+    async throws
+  {
+    try await withRuntimeDirectory { directory in
+      try await withPeer("serve", directory, "test-client") { server in
+        try await server.line("ready")
+        // Each request and each response has a segment of its own, given up right after.
+        let isLong = ProcessInfo.processInfo.environment["SLUICE_LONG_TESTS"] != nil
+        let rounds = isLong ? 50_000 : 1_000
+        let status = try await withPeer("churn", directory, "\(rounds)") { client in
+          let first = try await client.line("round 0 ").dropFirst("round 0 ".count)
+          let last = try await client.line("round \(rounds) ").dropFirst("round \(rounds) ".count)
+          #expect(first == last)
+        }
+        #expect(status == .exited(0))
+      }
+    }
+  }
+
+  @Test func `in steady state an exchange of any size touches no new page and maps nothing`() async throws {
+    try await withRuntimeDirectory { directory in
+      try await withPeer("serve", directory, "test-client") { server in
+        try await server.line("ready")
+        let sizes = [64, 10_000, 1 << 20, 10 << 20, 100 << 20]
+        let status = try await withPeer(
+          "steady", directory, "64", "10000", "\(1 << 20)", "\(10 << 20)", "\(100 << 20)"
+        ) { client in
+          for size in sizes {
+            let words = try await client.line("size \(size) ").split(separator: " ")
+            let (here, there) = (try #require(Int(words[3])), try #require(Int(words[5])))
+            // Ten exchanges; of 100 MiB, each has 25,600 pages. What private memory takes is not the point.
+            #expect(here < 100 && there < 100, "\(size) bytes: \(here) and \(there) pages")
+            #expect(words.last == "same")
+          }
+        }
+        #expect(status == .exited(0))
+      }
+    }
+  }
+
+  @Test func `a response of 1 GiB is read at the same offset of the same inode, and not copied`() async throws {
+    try await withRuntimeDirectory { directory in
+      let server = try SessionServer(app(directory))
+      try await withPeer("answer", directory) { _ in
+        let (session, channel) = try await serving(server)
+        var request = try channel.makeMessage()
+        request.root.text = "placement"
+        fillGigabyte(request.root)
+        let before = channel.placement(of: request)
+        #expect(before.reduce(0) { $0 + $1.byteCount } >= 1 << 30)
+        let response = try await channel.request(request, timeout: .seconds(60))
+        let theirs = try response.read { try $0.text }
+        #expect(theirs == before.map { "\($0.inode):\($0.offset)" }.joined(separator: " ") + " 786432")
+        #expect(session.statistics.bytesCopied == 0)
+        session.close()
+      }
+      server.shutdown()
+    }
+  }
+
+  @Test func `a borrower at any uid that writes, reopens, truncates or punches fails, and it alone`() async throws {
+    try await withRuntimeDirectory { directory in
+      let server = try SessionServer(app(directory))
+      let status = try await withPeer("attack", directory) { attacker in
+        let (session, channel) = try await serving(server)
+        var requests = channel.requests.makeAsyncIterator()
+        let request = try #require(try await requests.next())
+        var response = try channel.makeMessage()
+        fillBytes(response.root, byteCount: 1 << 20, with: 0x5a)
+        let segment = try #require(session.core.parts.carrier.arena.segments.first)
+        try await request.reply(response, handles: [segment.handle])
+        let isRoot = geteuid() == 0
+        for user in isRoot ? ["owner", "nobody"] : ["owner"] {
+          for name in ["write", "shrink", "grow", "punch", "map", "protect", "remove"] {
+            let line = try await attacker.line("attack \(user) \(name)")
+            #expect(line == "attack \(user) \(name) failed")
+          }
+          let reopened = try await attacker.line("attack \(user) reopen")
+          guard reopened.hasSuffix("opened") else { continue }
+          for name in ["write", "shrink", "grow", "punch", "map", "protect", "remove"] {
+            let line = try await attacker.line("attack \(user)-reopened \(name)")
+            #expect(line == "attack \(user)-reopened \(name) failed")
+          }
+        }
+        guard isRoot else { return attacker.kill() }
+        try await attacker.line("writing")
+        #expect(await session.end() == .peerDied(pid: attacker.processID))
+        // Nothing was changed, and what it held is the owner's again.
+        let isWhole = try response.read { root in
+          let chunk = try root.chunks[0]
+          return chunk.withUnsafeBytes { bytes in bytes.count == 1 << 20 && bytes.allSatisfy { $0 == 0x5a } }
+        }
+        #expect(isWhole)
+        #expect(session.statistics.leasesOut == 0)
+      }
+      #expect(status == .signaled(SIGSEGV) || status == .signaled(SIGKILL), "it wrote where it may not")
+      server.shutdown()
+    }
+  }
+
+  @Test func `a borrower that reads all it may map finds nothing of another session and no pointer, within the limit`()
+    async throws
+  {
+    try await withRuntimeDirectory { directory in
+      var options = SessionOptions()
+      options.arenaByteLimit = 2 << 20
+      let server = try SessionServer(app(directory), options: options)
+      // Two clients, each with messages full of a byte of its own; some of them are freed again.
+      let other = try await ClientSession.connect(ClientApp("test-client"), to: app(directory))
+      async let opening = other.openChannel(Exchange.self)
+      let (otherSession, otherChannel) = try await serving(server)
+      _ = try await opening
+      let secret = try message(on: otherChannel, byteCount: 200_000, of: 0xb2)
+      try await otherChannel.notify(secret)
+      try await withPeer("scan", directory, "161", "178") { client in
+        let (session, channel) = try await serving(server)
+        var requests = channel.requests.makeAsyncIterator()
+        let request = try #require(try await requests.next())
+        let response = try message(on: channel, byteCount: 300_000, of: 0xa1)
+        try await request.reply(response)
+        try await client.line("holding")
+        for _ in 0..<3 { try await channel.notify(try message(on: channel, byteCount: 500_000, of: 0xa1)) }
+        try await client.say("scan")
+        let words = try await client.line("scanned").split(separator: " ")
+        let mapped = try #require(Int(words[1]))
+        #expect(mapped >= 300_000)
+        #expect(words.dropFirst(3) == ["161"], "its own bytes are there, another session's are not")
+        // All was touched now: what is resident is at most what the arena may take.
+        let arena = session.core.parts.carrier.arena
+        #expect(arena.statistics.residentByteCount <= 2 << 20)
+        try expectNoPointers(in: arena)
+        try await client.say("done")
+      }
+      withExtendedLifetime(otherSession) {}
+      withExtendedLifetime(secret) {}
+      other.close()
+      server.shutdown()
+    }
+  }
+
+  private func message(
+    on channel: Channel<Exchange>, byteCount: Int, of byte: UInt8
+  ) throws -> MessageBuilder<Exchange> {
+    var message = try channel.makeMessage()
+    fillBytes(message.root, byteCount: byteCount, with: byte)
+    return message
+  }
+
+  /// No word of the arena's segments points into anything that is mapped here.
+  private func expectNoPointers(in arena: Arena) throws {
+    var ranges: [Range<UInt64>] = []
+    for line in try Resources.text("/proc/self/maps").split(separator: "\n") {
+      let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt64($0, radix: 16) }
+      if bounds.count == 2, bounds[0] > 1 << 20, bounds[0] < bounds[1] { ranges.append(bounds[0]..<bounds[1]) }
+    }
+    let low = ranges.map(\.lowerBound).min() ?? 0
+    var found = 0
+    for segment in arena.segments {
+      let bytes = UnsafeRawBufferPointer(start: segment.baseAddress, count: segment.byteCount)
+      for word in bytes.bindMemory(to: UInt64.self) where word >= low && word < 1 << 47 {
+        if ranges.contains(where: { $0.contains(word) }) { found += 1 }
+      }
+    }
+    #expect(ranges.count > 100)
+    #expect(found == 0, "words that look like pointers of the owner")
+  }
+
+  // MARK: Three processes
+
+  @Test func `a message sent on is read in place from a server-wide segment, else copied and counted, and stays whole`()
+    async throws
+  {
+    try await withRuntimeDirectory { directory in
+      try await withRuntimeDirectory { relayed in
+        let server = try SessionServer(app(directory))
+        try await withPeer("relay", directory, relayed.string) { relay in
+          try await relay.line("ready")
+          try await withPeer("listen", directory, relayed.string) { listener in
+            let third = try await serving(server)
+            #expect(third.session.peer.credentials.pid == listener.processID)
+            let second = try await serving(server)
+            #expect(second.session.peer.credentials.pid == relay.processID)
+            try await relay.line("relaying")
+            // The third process maps the server-wide segment by reading something of it.
+            do {
+              var first = try server.makeMessage(Exchange.self)
+              fillBytes(first.root, byteCount: 2000, with: 1)  // too large to go in its frame
+              try await third.channel.notify(first)
+            }
+            try await listener.line("mapped")
+
+            // In place: the third process reads the first one's memory.
+            let size = 100 * 4096
+            var places: [String] = []
+            do {
+              var shared = try server.makeMessage(Exchange.self)
+              fillBytes(shared.root, byteCount: size, with: 5)
+              places = second.channel.placement(of: shared).map { "\($0.inode):\($0.offset)" }
+              try await second.channel.notify(shared)
+            }  // the first owner has let go of it here
+            #expect(try await relay.line("forwarded") == "forwarded copied 0 0")
+            #expect(try await listener.line("got") == "got 500 " + places.joined(separator: " "))
+            // Whatever is built now must not stand where that one does.
+            for _ in 0..<20 {
+              var more = try server.makeMessage(Exchange.self)
+              fillBytes(more.root, byteCount: size, with: 9)
+            }
+            #expect(server.memory.inUseByteCount >= size)
+            try await third.channel.notify(try third.channel.makeMessage())
+            #expect(try await listener.line("still") == "still 500")
+
+            // A copy: the third process may not map the memory of a session that is not its own.
+            do {
+              let own = try message(on: second.channel, byteCount: size, of: 6)
+              try await second.channel.notify(own)
+            }
+            let copied = try await relay.line("forwarded copied 1 ")
+            #expect((Int(copied.split(separator: " ")[3]) ?? 0) >= size)
+            #expect(try await listener.line("got").hasPrefix("got 600 "))
+            try await third.channel.notify(try third.channel.makeMessage())
+            #expect(try await listener.line("still") == "still 600")
+
+            // As a request, answered by the third process.
+            do {
+              var asked = try server.makeMessage(Exchange.self)
+              asked.root.text = "request"
+              fillBytes(asked.root, byteCount: size, with: 7)
+              try await second.channel.notify(asked)
+            }
+            try await relay.line("answered 700")
+            // Everything comes back: the relay's lease after the listener's.
+            await second.session.allReturned()
+            #expect(server.memory.inUseByteCount == 0)
+            second.session.close()
+            third.session.close()
+          }
+        }
+        server.shutdown()
+      }
+    }
+  }
+
+  // MARK: Named segments
+
+  @Test func `named segments are used if both ends ask, and are gone with the session`() async throws {
+    try await withRuntimeDirectory { directory in
+      let prefix = "sluice.\(app(directory).name)."
+      let server = try SessionServer(app(directory), options: named(.group))
+      for (options, backing) in [(named(.owner), SegmentBacking.named(.group)), (SessionOptions(), .sealedMemory)] {
+        let client = try await ClientSession.connect(ClientApp("test-client"), to: app(directory), options: options)
+        async let opening = client.openChannel(Exchange.self)
+        let (session, taken) = try await serving(server)
+        let channel = try await opening
+        var notes = taken.notifications.makeAsyncIterator()
+        try await channel.notify(try message(on: channel, byteCount: 100_000, of: 1))
+        let arrived = try #require(try await notes.next())
+        #expect(arrived.placement.allSatisfy { $0.segmentName == "\(prefix)\(client.name).client.0" })
+        let segments = session.segments.filter { $0.name.hasSuffix(".client.0") }
+        #expect(segments.map(\.backing) == [backing])
+        let path = "/dev/shm/\(prefix)\(client.name).client.0"
+        #expect(FileManager.default.fileExists(atPath: path) == (backing != .sealedMemory))
+        // Server-wide memory is named: shown to who asked for such, copied for who did not.
+        var back = channel.notifications.makeAsyncIterator()
+        var shared = try server.makeMessage(Exchange.self)
+        shared.root.number = 6
+        fillBytes(shared.root, byteCount: 2000, with: 1)
+        try await taken.notify(shared)
+        let seen = try #require(try await back.next())
+        #expect(try seen.read { $0.number } == 6)
+        #expect(session.statistics.messagesCopied == (backing == .sealedMemory ? 1 : 0))
+        client.close()
+        _ = await session.end()
+      }
+      server.shutdown()
+    }
+  }
+
+  @Test func `after both ends were killed the next start removes what they left, and nothing of the living`()
+    async throws
+  {
+    try await withRuntimeDirectory { directory in
+      try await withRuntimeDirectory { elsewhere in
+        // A session of another app, alive all the time.
+        let living = try SessionServer(app(elsewhere), options: named(.owner))
+        let client = try await ClientSession.connect(
+          ClientApp("test-client"), to: app(elsewhere), options: named(.owner))
+        async let opening = client.openChannel(Exchange.self)
+        let (_, channel) = try await serving(living)
+        _ = try await opening
+        let kept = try message(on: channel, byteCount: 1000, of: 2)
+        let aliveFiles = try files(elsewhere)
+        #expect(aliveFiles.count >= 3)
+
+        let name = app(directory).name
+        try await withPeer("serve-named", directory) { server in
+          try await server.line("ready")
+          try await withPeer("hold-named", directory) { holder in
+            try await holder.line("holding")
+            let found = try files(directory)
+            #expect(found.count >= 4, "segments and locks of both ends")
+            // Both at once: no survivor can tidy up.
+            holder.stop()
+            server.kill()
+            holder.kill()
+          }
+        }
+        #expect(try files(directory).isEmpty == false, "SIGKILL leaves files: else this shows nothing")
+        let next = try SessionServer(app(directory), options: named(.owner))
+        #expect(try files(directory) == ["sluice.\(name).all.server.lock"])
+        #expect(try files(elsewhere) == aliveFiles)
+        next.shutdown()
+        withExtendedLifetime(kept) {}
+        client.close()
+        living.shutdown()
+      }
+    }
+  }
+
+  @Test func `when one end is killed the other removes what it left`() async throws {
+    try await withRuntimeDirectory { directory in
+      let server = try SessionServer(app(directory), options: named(.owner))
+      try await withPeer("hold-named", directory) { holder in
+        let (session, channel) = try await serving(server)
+        var requests = channel.requests.makeAsyncIterator()
+        let request = try #require(try await requests.next())
+        try await request.reply(try message(on: channel, byteCount: 100_000, of: 1))
+        let name = try #require(try await holder.line("holding").split(separator: " ").last)
+        #expect(try files(directory).contains { $0.contains("\(name).client.0") })
+        holder.kill()
+        #expect(await session.end() == .peerDied(pid: holder.processID))
+        #expect(try files(directory).filter { $0.contains("\(name).client.") } == [])
+      }
+      server.shutdown()
+    }
+  }
+
+  private func files(_ directory: FilePath) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter {
+      $0.hasPrefix("sluice.\(app(directory).name).")
+    }.sorted()
+  }
+
+  private func named(_ access: SegmentAccess) -> SessionOptions {
+    var options = SessionOptions()
+    options.segmentBacking = .named(access)
+    return options
+  }
+}
+
+extension Session {
+  /// Waits until the other end has given everything back.
+  func allReturned() async {
+    let lender = core.parts.carrier.lender
+    while true {
+      let signal = OneShot<Bool>()
+      let waiting = lender.waitForReturn { signal.fulfill(true) }
+      defer { lender.stopWaiting(waiting) }
+      if lender.outstandingCount == 0 { return }
+      _ = await signal.wait(onCancel: false)
+    }
+  }
+}
+
+private func fillGigabyte(_ root: Exchange.Builder) {
+  let chunks = root.initChunks(4)
+  for index in chunks.indices {
+    chunks.initData(at: index, byteCount: 256 << 20) { output in
+      output.withUnsafeMutableBytes { bytes, count in
+        if let base = bytes.baseAddress { memset(base, 3, 256 << 20) }
+        count = 256 << 20
+      }
+    }
+  }
+}
+
+/// One chunk of `byteCount` bytes, all of them `byte`.
+func fillBytes(_ root: Exchange.Builder, byteCount: Int, with byte: UInt8) {
+  root.initChunks(1).initData(at: 0, byteCount: byteCount) { output in
+    output.withUnsafeMutableBytes { bytes, count in
+      if let base = bytes.baseAddress { memset(base, Int32(byte), byteCount) }
+      count = byteCount
+    }
+  }
+}

@@ -1,0 +1,263 @@
+import Foundation
+import Sluice
+import SystemPackage
+import TestSchema
+
+// What peers do to, or with, the memory that they are lent.
+
+/// What the kernel says of this process.
+enum Memory {
+  /// Lines of `/proc/self/maps` for segments of one server app, or for anything else that is shared under `name`.
+  static func mappings(of app: ServerApp) throws -> [Substring] {
+    try String(decoding: whole("/proc/self/maps"), as: UTF8.self).split(separator: "\n").filter {
+      $0.contains("memfd:sluice.\(app.name).") || $0.contains("/dev/shm/sluice.\(app.name).")
+    }
+  }
+
+  static func descriptorCount(of app: ServerApp) throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { entry in
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(entry)")
+      return target?.contains("sluice.\(app.name).") == true
+    }
+  }
+
+  static var minorFaultCount: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_minflt
+  }
+
+  private static func whole(_ path: String) throws -> [UInt8] {
+    let file = try FileDescriptor.open(path, .readOnly)
+    return try file.closeAfter {
+      var bytes: [UInt8] = []
+      var chunk = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+        guard count > 0 else { return bytes }
+        bytes += chunk[..<count]
+      }
+    }
+  }
+}
+
+/// Touches each page of a message's chunks; a sum of what stands there.
+func touch(_ message: Message<Exchange>) throws -> UInt64 {
+  try message.read { root in
+    var sum: UInt64 = 0
+    let chunks = try root.chunks
+    for index in chunks.indices {
+      let chunk = try chunks[index]
+      for position in stride(from: 0, to: chunk.byteCount, by: 4096) {
+        sum &+= UInt64(chunk.unsafeLoad(fromByteOffset: position, as: UInt8.self))
+      }
+    }
+    return sum
+  }
+}
+
+/// One chunk of `byteCount` bytes, all of them `byte`.
+func fill(_ root: Exchange.Builder, byteCount: Int, with byte: UInt8) {
+  root.initChunks(1).initData(at: 0, byteCount: byteCount) { output in
+    output.withUnsafeMutableBytes { bytes, count in
+      if let base = bytes.baseAddress { memset(base, Int32(byte), byteCount) }
+      count = byteCount
+    }
+  }
+}
+
+/// Room for one chunk of `byteCount` bytes, of which one is used: a large allocation that costs nothing.
+func reserve(_ root: Exchange.Builder, byteCount: Int) {
+  root.initChunks(1).initData(at: 0, byteCount: byteCount) { output in output.append(1, as: UInt8.self) }
+}
+
+/// Asks for large allocations at both ends, again and again, and says what is mapped after it.
+func churn(_ app: ServerApp, count: Int) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  func state() throws -> String {
+    "\(try Memory.mappings(of: app).count) \(try Memory.descriptorCount(of: app)) \(session.segments.count)"
+  }
+  for round in 0...count {
+    var request = try channel.makeMessage()
+    request.root.text = "reserve"
+    reserve(request.root, byteCount: 3 << 20)
+    _ = try channel.requestSync(request, timeout: .seconds(60))
+    if round == 0 || round == count {
+      // Now at both ends what nobody uses goes; an answer after that says that the server's word has arrived.
+      _ = consume request
+      session.trimMemory()
+      _ = try await ask(channel, "trim")
+      session.trimMemory()
+      let there = try await ask(channel, "resources")
+      say("round \(round) here \(try state()) there \(try there.read { try $0.text })")
+    } else {
+      _ = consume request
+      session.trimMemory()
+    }
+  }
+  session.close()
+}
+
+/// Builds payloads fresh, has them read whole, and says how many pages either end had to be given for it.
+func steady(_ app: ServerApp, sizes: [Int]) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  func cycle(_ size: Int) throws -> Int {
+    var request = try channel.makeMessage()
+    request.root.text = "touch"
+    fill(request.root, byteCount: size, with: 7)
+    let answer = try channel.requestSync(request, timeout: .seconds(60))
+    let count = try answer.read { Int($0.number) }
+    // Answered, but perhaps not released yet.
+    while session.statistics.leasesOut > 0 { sched_yield() }
+    return count
+  }
+  for size in sizes {
+    var there = 0
+    for _ in 0..<5 { there = try cycle(size) }
+    let mapped = try Memory.mappings(of: app)
+    let (here, before) = (Memory.minorFaultCount, there)
+    for _ in 0..<10 { there = try cycle(size) }
+    let faults = Memory.minorFaultCount - here
+    let isSame = try Memory.mappings(of: app) == mapped
+    say("size \(size) here \(faults) there \(there - before) mappings \(isSame ? "same" : "changed")")
+  }
+  session.close()
+}
+
+/// Reads each byte of all that it may map of the server's, and says which of some bytes stand there many in a row.
+func scan(_ app: ServerApp, bytes: [UInt8]) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  let held = try await ask(channel, "payload", 300_000)
+  // Glibc's module does not show memmem(3).
+  typealias Find = @convention(c) (UnsafeRawPointer, Int, UnsafeRawPointer, Int) -> UnsafeRawPointer?
+  let find = unsafeBitCast(dlsym(nil, "memmem"), to: Find.self)
+  say("holding")
+  while readLine() == "scan" {
+    var found: Set<UInt8> = []
+    var byteCount = 0
+    for line in try Memory.mappings(of: app) where line.contains(" r--s ") {
+      let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
+      guard let start = UnsafeRawPointer(bitPattern: bounds[0]) else { throw PeerError("a mapping at 0") }
+      let size = Int(bounds[1] - bounds[0])
+      byteCount += size
+      for byte in bytes {
+        let pattern = [UInt8](repeating: byte, count: 32)
+        if find(start, size, pattern, pattern.count) != nil { found.insert(byte) }
+      }
+    }
+    say("scanned \(byteCount) found \(found.sorted().map(String.init).joined(separator: " "))")
+  }
+  withExtendedLifetime(held) {}
+}
+
+/// Tries to do to borrowed memory what must not work, as root and then as nobody, and at last writes to it.
+func attack(_ app: ServerApp) async throws {
+  let session = try await connect(app)
+  let channel = try await session.openChannel(Exchange.self)
+  let lent = try await ask(channel, "segment")
+  guard let handle = lent.takeHandles().first else { throw PeerError("no segment came along") }
+  let page = try lent.read { root in
+    let chunk = try root.chunks[0]
+    return chunk.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) & ~4095 }
+  }
+  guard let target = UnsafeMutableRawPointer(bitPattern: page) else { throw PeerError("a message at 0") }
+  for user in ["owner", "nobody"] {
+    if user == "nobody", setgid(65_534) != 0 || setuid(65_534) != 0 { throw PeerError("cannot change the user") }
+    attack(handle.descriptor.rawValue, target, as: user)
+    let path = "/proc/self/fd/\(handle.descriptor.rawValue)"
+    let again = open(path, O_RDWR | O_CLOEXEC)
+    say("attack \(user) reopen \(again >= 0 ? "opened" : "refused")")
+    if again >= 0 { attack(again, target, as: "\(user)-reopened") }
+  }
+  say("writing")
+  signal(SIGSEGV, SIG_DFL)  // without a crash report, which takes its time
+  target.storeBytes(of: 1, as: UInt8.self)
+  say("written")
+}
+
+private func attack(_ descriptor: Int32, _ page: UnsafeMutableRawPointer, as user: String) {
+  let fallocate = unsafeBitCast(
+    dlsym(nil, "fallocate"), to: (@convention(c) (Int32, Int32, Int, Int) -> Int32).self)
+  let attempts: [(String, () -> Bool)] = [
+    ("write", { pwrite(descriptor, [1] as [UInt8], 1, 0) == 1 }),
+    ("shrink", { ftruncate(descriptor, 0) == 0 }),
+    ("grow", { ftruncate(descriptor, 1 << 40) == 0 }),
+    ("punch", { fallocate(descriptor, 3, 0, 1 << 20) == 0 }),
+    ("map", { mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) != MAP_FAILED }),
+    ("protect", { mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0 }),
+    ("remove", { madvise(page, 4096, 9) == 0 }),
+  ]
+  for (name, attempt) in attempts { say("attack \(user) \(name) \(attempt() ? "worked" : "failed")") }
+}
+
+/// A client of one server and the server of another: sends on what it receives.
+func relay(_ upstream: ServerApp, _ downstream: ServerApp) async throws {
+  let server = try SessionServer(downstream)
+  say("ready")
+  var sessions = server.sessions.makeAsyncIterator()
+  guard let below = try await sessions.next() else { throw PeerError("nobody came") }
+  var channels = below.channels(of: Exchange.self).makeAsyncIterator()
+  guard let down = try await channels.next() else { throw PeerError("no channel came") }
+  let above = try await connect(upstream)
+  let up = try await above.openChannel(Exchange.self)
+  say("relaying")
+  for try await note in up.notifications {
+    if try note.root.text == "request" {
+      let answer = try await down.request(forwarding: note, timeout: .seconds(30))
+      say("answered \(try answer.root.number)")
+    } else {
+      try await down.notify(forwarding: note, timeout: .seconds(30))
+    }
+    say("forwarded copied \(below.statistics.messagesCopied) \(below.statistics.bytesCopied)")
+  }
+}
+
+/// A client of both: holds what the relay sends it until it is told to look again.
+func listen(_ upstream: ServerApp, _ relay: ServerApp) async throws {
+  let above = try await connect(upstream)
+  let up = try await above.openChannel(Exchange.self)
+  let session = try await connect(relay)
+  let channel = try await session.openChannel(Exchange.self)
+  var words = up.notifications.makeAsyncIterator()
+  _ = try await words.next()
+  say("mapped")
+  let answering = Task {
+    for try await request in channel.requests {
+      var reply = try channel.makeMessage()
+      reply.root.number = try touch(request.message)
+      try await request.reply(reply)
+    }
+  }
+  for try await note in channel.notifications {
+    let places = note.placement.map { "\($0.inode):\($0.offset)" }
+    say("got \(try touch(note)) \(places.joined(separator: " "))")
+    _ = try await words.next()
+    say("still \(try touch(note))")
+  }
+  answering.cancel()
+}
+
+/// A client of the named kind that holds a message and lends one, until it is killed.
+func holdNamed(_ app: ServerApp) async throws {
+  let session = try await ClientSession.connect(ClientApp("test-client"), to: app, options: .named)
+  let channel = try await session.openChannel(Exchange.self)
+  var request = try channel.makeMessage()
+  request.root.text = "payload"
+  request.root.number = 100_000
+  let response = try await channel.request(request, timeout: .seconds(60))
+  say("holding \(session.name)")
+  try await Task.sleep(for: .seconds(3600))  // until somebody kills this process
+  withExtendedLifetime((request.segmentCount, response)) {}
+}
+
+extension SessionOptions {
+  /// Both ends of the named kind.
+  static var named: SessionOptions {
+    var options = SessionOptions()
+    options.segmentBacking = .named(.owner)
+    return options
+  }
+}
