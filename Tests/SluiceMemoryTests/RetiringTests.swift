@@ -126,6 +126,7 @@ final class LentBytes: LentMemory {
     pair.lender.drain()
     for round in 1...3 {
       let leases = try [lend(), lend()]
+      pair.lender.drain()
       _ = pair.lender.waitForReturn { woken.wrappingAdd(1, ordering: .relaxed) }
       #expect(woken.load(ordering: .relaxed) == round - 1)
       for lease in leases { pair.borrower.giveBack(lease) }
