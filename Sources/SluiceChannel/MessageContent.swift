@@ -61,7 +61,7 @@ import Synchronization
   /// The message's segments, for who sends it on; none, if it came in its frame.
   var lentParts: SmallList<BorrowedBytes> { unsafe parts }
   /// What came in the frame, for who sends it on. Valid as long as this object lives.
-  @unsafe var inlineBytes: UnsafeRawBufferPointer? { unsafe own.map { unsafe UnsafeRawBufferPointer($0) } }
+  @unsafe var inlineBytes: UnsafeRawBufferPointer? { unsafe own.map { UnsafeRawBufferPointer($0) } }
   /// The size of the message's segments. This end may lend it, too.
   var lentByteCount: Int { byteCount }
 
