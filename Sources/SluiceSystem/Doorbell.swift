@@ -24,6 +24,9 @@ public final class Doorbell: Sendable {
   /// Readable when it was rung since the last `reset`; writable unless it is blocked.
   public var descriptor: FileDescriptor { inner.descriptor }
 
+  /// Owns the descriptor.
+  package var innerHandle: Handle { inner }
+
   /// Makes the descriptor readable, as the other process does. One `send(2)`.
   public func ring() { outer.ring() }
 
@@ -73,8 +76,9 @@ extension Handle {
   /// Takes all bytes that are there; as many as are added meanwhile, within reason.
   fileprivate func discardBytes() {
     // Sound: the call writes at most what the buffer has room for.
-    unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-      for _ in 0..<64 {
+    // Small enough for the stack: more than a kilobyte would come from the heap.
+    unsafe withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 1) { buffer in
+      for _ in 0..<256 {
         let count = retryingInterrupts {
           unsafe sluice_socket_receive_now(rawValue, buffer.baseAddress, buffer.count)
         }

@@ -73,6 +73,10 @@ public protocol Transport: AnyObject, Sendable {
   /// What spares the `async` face its system calls, if the transport has it: says how `readDescriptor` is watched.
   var readWatch: ReactorWatch? { get }
 
+  /// Looks for something to receive for as long as that costs less than a wait, without sleeping: what the `async` face does
+  /// before a task suspends. Nothing, unless the transport has memory to look at.
+  func lookAround()
+
   /// Whether a wait should come before the next try, because the last one has told that there was no more. A hint for the
   /// blocking and the `async` face, which spares them a system call; it promises nothing.
   var isDrained: Bool { get }
@@ -164,6 +168,9 @@ extension Transport {
 
   /// None: each wait registers `readDescriptor` anew.
   public var readWatch: ReactorWatch? { nil }
+
+  /// Nothing to look at.
+  public func lookAround() {}
 
   /// Always false: a try comes first.
   public var isDrained: Bool { false }

@@ -24,6 +24,8 @@ final class RingReceiver: Sendable {
   private let bell: Doorbell
   /// The peer's, to unblock when there is room again.
   private let peerBell: RemoteDoorbell
+  /// For tasks that wait: the bell, whose each ring is an event.
+  let watch: ReactorWatch
   private let maxBlobSize: Int
   private let capacity: Int
   private let waiting: RingWaiting
@@ -58,6 +60,7 @@ final class RingReceiver: Sendable {
     self.peer = peer
     self.bell = bell
     self.peerBell = peerBell
+    watch = ReactorWatch(bell.innerHandle)
     self.maxBlobSize = maxBlobSize
     self.capacity = capacity
     waiting = RingWaiting(own, peer, .frames, spinner)
@@ -110,6 +113,7 @@ final class RingReceiver: Sendable {
   /// Whether there is a frame. If not, the descriptor is made to show the next one, when anybody looks at it.
   private func lookAgain(_ state: inout State, arming: Bool) throws(RingViolation) -> Bool {
     if arming {
+      watch.look()
       bell.reset()
       state.arming += 1
       own.store(.frameEvent, state.arming)
@@ -208,6 +212,9 @@ final class RingReceiver: Sendable {
       peer.awaitedFrameHeader(at: offset) != 0 || consumed.load(ordering: .relaxed) != seen
     }
   }
+
+  /// Looks for a while, without sleeping, whether there is something to receive.
+  func spin() -> Bool { waiting.spin { mayHaveFrames } }
 
   @inline(__always)
   private func cursorOffset(_ consumed: UInt64) -> Int { Int(consumed & UInt64(capacity - 1)) }

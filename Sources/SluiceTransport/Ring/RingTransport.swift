@@ -82,6 +82,12 @@ public final class RingTransport: Transport {
   public var carriesHandles: Bool { false }
   /// Readable when there are frames, or the end; see above.
   public var readDescriptor: FileDescriptor { receiver.descriptor }
+  /// For tasks that wait. See `Transport.readWatch`.
+  public var readWatch: ReactorWatch? {
+    // The bell rings only if somebody has asked for it.
+    _ = receiver.descriptor
+    return receiver.watch
+  }
   /// Readable when the peer has rung for this side: for who arms the bell itself, and polls it edge-triggered.
   var bellDescriptor: FileDescriptor { receiver.bellDescriptor }
   /// Writable unless the last try found no room, and there still is none.
@@ -117,6 +123,20 @@ public final class RingTransport: Transport {
     }.outcome
   }
 
+  /// Takes the next frame, waiting until there is one. See `Transport.receiveNext`. Who polls is told nothing by it.
+  public func receiveNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    while true {
+      let drain = try receiver.drain(limit: 1, arming: false) { blob in
+        body(blob, [])
+        return true
+      }
+      guard drain.outcome == .wouldBlock else { return drain.outcome }
+      guard try receiver.wait(deadline: deadline) else { return .wouldBlock }
+    }
+  }
+
   /// Takes many frames under one lock: at most about as many as the ring holds.
   ///
   /// - Parameters:
@@ -130,6 +150,9 @@ public final class RingTransport: Transport {
   ) throws(TransportError) -> RingDrain {
     try receiver.drain(limit: max(1, limit), arming: arming, body)
   }
+
+  /// Looks for frames as a blocking call does before it sleeps. See `Transport.lookAround`.
+  public func lookAround() { _ = maySpin && receiver.spin() }
 
   /// Blocks until there may be something to receive: spins, then sleeps on a futex. See `Transport.waitToReceive`.
   public func waitToReceive(deadline: ContinuousClock.Instant?) throws(TransportError) -> Bool {

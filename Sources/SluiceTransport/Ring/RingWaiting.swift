@@ -80,6 +80,14 @@ struct RingWaiting: ~Copyable, Sendable {
     }
   }
 
+  /// Looks for a while, as `wait` does before it sleeps, whether there is progress or an end; false when there was none.
+  func spin(until hasProgressed: () -> Bool) -> Bool {
+    guard spinner.budget > .zero else { return false }
+    let isSeen = spinner.spin { hasProgressed() || hasEnded }
+    if isSeen { spinner.hit() } else { spinner.missed() }
+    return isSeen
+  }
+
   @inline(__always)
   private var hasEnded: Bool { peer.load(words.ended) != 0 || isClosed }
 
