@@ -14,6 +14,12 @@ struct CompareCommand: AsyncParsableCommand {
   @Option(help: "Round trips in a turn.")
   var iterations = 500
 
+  @Option(help: "Measure sessions of up to so many channels.")
+  var channels = 100_000
+
+  @Option(help: "Measure only the exchanges of these names, separated by semicolons, and what they are compared with.")
+  var only = ""
+
   @Option(help: ArgumentHelp("Write the rows as JSON.", valueName: "file"))
   var json: String?
 
@@ -27,7 +33,6 @@ struct CompareCommand: AsyncParsableCommand {
     let placements = ProcessInfo.processInfo.activeProcessorCount > 1 ? Placement.allCases : [.same]
     var rows: [BenchRow] = []
     for placement in placements { rows += try await measure(placement) }
-    rows = BenchRow.withRatios(rows)
     print(BenchRow.table(rows), terminator: "")
     if let json {
       let encoder = JSONEncoder()
@@ -46,7 +51,9 @@ struct CompareCommand: AsyncParsableCommand {
       for try await line in pong.standardOutput.strings() where line.hasPrefix(PongCommand.readyMark) { break }
       let ping = try await Subprocess.run(
         executable,
-        arguments: Arguments(["ping"] + common + ["--rounds", "\(rounds)", "--iterations", "\(iterations)"]),
+        arguments: Arguments(
+          ["ping"] + common + ["--rounds", "\(rounds)", "--iterations", "\(iterations)"]
+            + ["--most", "\(channels)", "--only", only]),
         output: .bytes(limit: 1 << 20), error: .currentStandardError)
       guard ping.terminationStatus.isSuccess else { throw BenchError("the measuring process failed") }
       return ping.standardOutput

@@ -3,6 +3,7 @@ import BenchSchema
 import CBench
 import Foundation
 import Sluice
+import Synchronization
 import SystemPackage
 
 /// The answering process. It ends when the measuring one closes the control connection.
@@ -57,21 +58,24 @@ struct PongCommand: AsyncParsableCommand {
     _ server: SessionServer, _ reactor: Reactor, _ answer: Answer
   ) async throws {
     for try await session in server.sessions {
-      var channels = session.channels(of: Ping.self).makeAsyncIterator()
-      if let channel = try await channels.next() {
-        if channel.metadata == .none {
-          Task(executorPreference: reactor) {
-            for try await request in channel.requests { try await request.reply(answer.message) }
-          }
-        } else {
-          Thread.detachNewThread {
-            do {
-              while let request = try channel.nextRequestSync() { try request.replySync(answer.message) }
-            } catch {
-              // The measuring process has ended, and says why if there is a reason.
-            }
-          }
-        }
+      Task(executorPreference: reactor) {
+        for try await channel in session.channels(of: Ping.self) { serve(channel, reactor, answer) }
+      }
+    }
+  }
+
+  private static func serve(_ channel: Channel<Ping>, _ reactor: Reactor, _ answer: Answer) {
+    guard channel.metadata != .none else {
+      Task(executorPreference: reactor) {
+        for try await request in channel.requests { try await request.reply(answer.message) }
+      }
+      return
+    }
+    Thread.detachNewThread {
+      do {
+        while let request = try channel.nextRequestSync() { try request.replySync(answer.message) }
+      } catch {
+        // The measuring process has ended, and says why if there is a reason.
       }
     }
   }
@@ -91,6 +95,19 @@ struct PongCommand: AsyncParsableCommand {
     }
   }
 
+  /// Blocks the calling thread until a task is done.
+  private static func waiting(on executor: Reactor?, _ body: @escaping @Sendable () async throws -> Void) throws {
+    let done = DispatchSemaphore(value: 0)
+    let failure = Mutex<(any Error)?>(nil)
+    let task = Task(executorPreference: executor) {
+      do { try await body() } catch { failure.withLock { $0 = error } }
+      done.signal()
+    }
+    done.wait()
+    withExtendedLifetime(task) {}
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+
   private static func answer(
     _ technique: Technique, _ count: Int, _ wires: Wires, _ socket: Handle, _ page: SharedPage
   ) throws {
@@ -99,9 +116,16 @@ struct PongCommand: AsyncParsableCommand {
       return try BlobExchange.oneWayPong(wires.ringBusy, count, batched: technique == .oneWayBatched)
     default: break
     }
-    if let transport = wires.transport(for: technique) { return try BlobExchange.pong(transport, count) }
+    if let transport = wires.transport(for: technique) {
+      guard let isOnReactor = technique.isOnReactor else { return try BlobExchange.pong(transport, count) }
+      return try waiting(on: isOnReactor ? wires.reactor : nil) {
+        try await BlobExchange.pong(transport, count, on: wires.reactor)
+      }
+    }
     let result: Int32
     switch technique {
+    // One side's own.
+    case .copy: result = 0
     case .cacheLine:
       bench_spin_pong(page.pointer, Int32(count))
       result = 0

@@ -11,11 +11,22 @@ enum Technique: String, CaseIterable, Codable, Sendable {
   /// 64 bytes over POSIX message queues, blocking.
   case messageQueue = "bare message queue"
 
+  /// A copy of 64 KiB within memory.
+  case copy = "bare memcpy, 64 KiB"
+
   /// 64-byte blobs over the library's transports, blocking.
   case ringBusy = "ring, spinning"
   case ring = "ring"
   case socket = "socket"
   case queue = "queue"
+  /// The same from a task, on the library's reactor at both ends, and from one on the default executor.
+  case ringAsyncBusy = "ring, async, spinning"
+  case ringAsync = "ring, async"
+  case socketAsync = "socket, async"
+  case queueAsync = "queue, async"
+  case ringAsyncElsewhere = "ring, async, default executor"
+  case socketAsyncElsewhere = "socket, async, default executor"
+  case queueAsyncElsewhere = "queue, async, default executor"
   /// 64-byte blobs in one direction; times are per blob.
   case oneWay = "ring, one way"
   case oneWayBatched = "ring, one way, batched"
@@ -29,10 +40,17 @@ enum Technique: String, CaseIterable, Codable, Sendable {
   /// The same from a task on the default executor.
   case requestElsewhere = "session, request, default executor"
 
+  /// `channel.request` over each of so many channels of one session by turns: lanes of one link.
+  case lanes1 = "session, request, 1 channel"
+  case lanes100 = "session, request, 100 channels"
+  case lanes10000 = "session, request, 10,000 channels"
+  case lanes100000 = "session, request, 100,000 channels"
+
   /// Whether it can be measured: spinning against each other on one processor measures the scheduler's time slices.
   func works(in placement: Placement) -> Bool {
     switch self {
-    case .cacheLine, .ringBusy, .requestSyncBusy, .requestBusy, .oneWay, .oneWayBatched: placement == .split
+    case .cacheLine, .ringBusy, .ringAsyncBusy, .requestSyncBusy, .requestBusy, .oneWay, .oneWayBatched:
+      placement == .split
     default: true
     }
   }
@@ -46,6 +64,41 @@ enum Technique: String, CaseIterable, Codable, Sendable {
     case .messageQueue, .queue: .messageQueue
     case .requestBusy: .requestSyncBusy
     case .request, .requestElsewhere: .requestSync
+    case .ringAsyncBusy: .ringBusy
+    case .ringAsync, .ringAsyncElsewhere: .ring
+    case .socketAsync, .socketAsyncElsewhere: .socket
+    case .queueAsync, .queueAsyncElsewhere: .queue
+    case .lanes1, .lanes100, .lanes10000, .lanes100000: .lanes1
+    case .copy: .copy
+    }
+  }
+
+  /// Those of these names, which semicolons separate; all for none.
+  static func chosen(_ names: String) -> [Technique] {
+    let names = names.split(separator: ";")
+    return allCases.filter { names.isEmpty || names.contains(Substring($0.rawValue)) }
+  }
+
+  /// What it is compared with in that placement.
+  func baseline(in placement: Placement) -> Technique { baseline.works(in: placement) ? baseline : .futex }
+
+  /// Over how many channels, for those that say it.
+  var channelCount: Int? {
+    switch self {
+    case .lanes1: 1
+    case .lanes100: 100
+    case .lanes10000: 10_000
+    case .lanes100000: 100_000
+    default: nil
+    }
+  }
+
+  /// Whether a task on the library's reactor exchanges, or one on the default executor; `nil` for threads.
+  var isOnReactor: Bool? {
+    switch self {
+    case .ringAsyncBusy, .ringAsync, .socketAsync, .queueAsync: true
+    case .ringAsyncElsewhere, .socketAsyncElsewhere, .queueAsyncElsewhere: false
+    default: nil
     }
   }
 

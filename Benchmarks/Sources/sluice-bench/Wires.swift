@@ -7,6 +7,8 @@ struct Wires: Sendable {
   let ring: RingTransport
   let ringBusy: RingTransport
   let socket: SocketTransport
+  /// For tasks.
+  let reactor: Reactor
   let queue: QueueTransport
   let ownCounter: Handle
   let peerCounter: Handle
@@ -19,6 +21,7 @@ struct Wires: Sendable {
 
   /// Makes this side's halves and exchanges them with the other side, in this order.
   init(over setup: SocketTransport, isPing: Bool) throws {
+    reactor = try Reactor(name: "wires", spinning: .off)
     (ring, ringBusy) = (try Self.ring(over: setup, .off), try Self.ring(over: setup, Self.spinning))
     let half = try QueueTransport.prepare()
     let (maxBlobSize, handles) = (half.announcement.maxBlobSize, half.handles)
@@ -67,10 +70,10 @@ struct Wires: Sendable {
   /// The transport that a technique uses.
   func transport(for technique: Technique) -> (any Transport)? {
     switch technique {
-    case .ring: ring
-    case .ringBusy, .oneWay, .oneWayBatched: ringBusy
-    case .socket: socket
-    case .queue: queue
+    case .ring, .ringAsync, .ringAsyncElsewhere: ring
+    case .ringBusy, .ringAsyncBusy, .oneWay, .oneWayBatched: ringBusy
+    case .socket, .socketAsync, .socketAsyncElsewhere: socket
+    case .queue, .queueAsync, .queueAsyncElsewhere: queue
     default: nil
     }
   }
@@ -78,9 +81,11 @@ struct Wires: Sendable {
 
 /// The measuring and the answering side of a transport.
 enum BlobExchange {
-  static func ping(_ transport: any Transport, _ count: Int) throws -> [UInt64] {
+  static func ping(_ transport: any Transport, _ count: Int, _ meter: Meter) throws -> [UInt64] {
     let blob = [UInt8](repeating: 1, count: Wires.blobByteCount)
     var times = [UInt64](repeating: 0, count: count)
+    meter.begin()
+    defer { meter.end() }
     var start = bench_now()
     for index in 0..<count {
       try transport.send(blob.span.bytes)
@@ -97,6 +102,36 @@ enum BlobExchange {
     for _ in 0..<count {
       guard try transport.receive(body: { $0.byteCount }) == blob.count else { throw BenchError("a wrong blob") }
       try transport.send(blob.span.bytes)
+    }
+  }
+
+  static func ping(
+    _ transport: any Transport, _ count: Int, on reactor: Reactor, _ meter: Meter
+  ) async throws -> [UInt64] {
+    let blob = [UInt8](repeating: 1, count: Wires.blobByteCount)
+    var times = [UInt64](repeating: 0, count: count)
+    meter.begin()
+    defer { meter.end() }
+    var start = bench_now()
+    for index in 0..<count {
+      try await transport.send(blob.span.bytes, on: reactor)
+      guard try await transport.receive(on: reactor, { blob, _ in blob.byteCount }) == blob.count else {
+        throw BenchError("a wrong blob")
+      }
+      let end = bench_now()
+      times[index] = end - start
+      start = end
+    }
+    return times
+  }
+
+  static func pong(_ transport: any Transport, _ count: Int, on reactor: Reactor) async throws {
+    let blob = [UInt8](repeating: 2, count: Wires.blobByteCount)
+    for _ in 0..<count {
+      guard try await transport.receive(on: reactor, { blob, _ in blob.byteCount }) == blob.count else {
+        throw BenchError("a wrong blob")
+      }
+      try await transport.send(blob.span.bytes, on: reactor)
     }
   }
 

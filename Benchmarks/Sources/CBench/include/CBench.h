@@ -39,3 +39,15 @@ int bench_queue_pong(int own, int peer, int count);
 /// 64 bytes over a blocking stream socket.
 int bench_stream_ping(int descriptor, int count, uint64_t *times);
 int bench_stream_pong(int descriptor, int count);
+
+/// Copies so many bytes within memory, `count` times.
+int bench_copy(uint64_t byte_count, int count, uint64_t *times);
+
+/// How many bytes the calling thread has ever allocated, as jemalloc counts them; -1 where the program has no jemalloc.
+int64_t bench_allocated(void);
+
+/// Counts the system calls of the calling thread, by a process that traces it: begins before the first call that is to be
+/// counted, and says how many there were since. Tracing makes each call slow. `bench_count_begin` fails with the negated
+/// errno where the kernel does not let it; `bench_count_end` returns the count, or the negated errno.
+int bench_count_begin(void);
+int64_t bench_count_end(void);
