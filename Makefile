@@ -4,9 +4,10 @@ BENCH_FLAGS ?=
 CHAOS_KILLS ?= 1000
 CHAOS_FLAGS ?=
 FUZZ_RUNS ?= 200000
+SANITIZE_FLAGS ?=
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint chaos bench bench-capnproto fuzz bootstrap
+.PHONY: help demo test examples lint chaos bench bench-capnproto fuzz sanitize bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
@@ -16,6 +17,7 @@ help:
 	@echo 'make chaos   kill a server and its clients with SIGKILL, over and over (CHAOS_KILLS=1000 CHAOS_FLAGS="seed=7 link=ring")'
 	@echo 'make lint    check the formatting of all sources, strictly'
 	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
+	@echo 'make sanitize  test the transports with the thread and the address sanitizer (SANITIZE_FLAGS="--filter Ring")'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
 	@echo 'make bench-capnproto  Cap'"'"'n Proto loads against libcapnp, as ratios (BENCH_FLAGS="--json" or "--rounds 200")'
 
@@ -55,6 +57,17 @@ fuzz: bootstrap
 	    "Fuzz/.build/corpus/$$target" "Fuzz/Seeds/$$target" \
 	    -runs=$(FUZZ_RUNS) -max_len=256 -print_final_stats=1 -artifact_prefix="Fuzz/.build/$$target-" || exit 1; \
 	done
+
+# Each sanitizer has a build of its own. A report fails the test program, whatever its tests say.
+SANITIZED = --package-path Sanitize --scratch-path Sanitize/.build/$(1) --sanitize $(1)
+
+sanitize: bootstrap
+	$(SWIFT) build $(call SANITIZED,thread) --build-tests
+	TSAN_OPTIONS="suppressions=$(CURDIR)/Sanitize/suppressions.txt halt_on_error=0 exitcode=66 history_size=4" \
+	  $(SWIFT) test $(call SANITIZED,thread) --skip-build --no-parallel $(SANITIZE_FLAGS)
+	$(SWIFT) build $(call SANITIZED,address) --build-tests
+	ASAN_OPTIONS="detect_leaks=0 exitcode=66" \
+	  $(SWIFT) test $(call SANITIZED,address) --skip-build --no-parallel $(SANITIZE_FLAGS)
 
 # The C++ side is a library that the program loads, so that both sides run by turns in one process.
 CXX_LOADS = Benchmarks/.build/cxx

@@ -13,9 +13,13 @@ struct LoopbackFrame: Sendable {
     self.handles = handles
     let wordCount = (blob.byteCount + 7) / 8
     // Sound: the words have room for the blob's bytes; all of them are initialised, the last one wholly.
+    guard wordCount > 0 else {
+      words = []
+      return
+    }
     words = unsafe blob.withUnsafeBytes { source in
       unsafe Array(unsafeUninitializedCapacity: wordCount) { words, count in
-        if wordCount > 0 { unsafe words.initializeElement(at: wordCount - 1, to: 0) }
+        unsafe words.initializeElement(at: wordCount - 1, to: 0)
         unsafe UnsafeMutableRawBufferPointer(words).copyMemory(from: source)
         count = wordCount
       }
