@@ -82,6 +82,7 @@ import Testing
     await #expect(throws: TransportError.cancelled) { try await waiting.value }
     // A watch stays for the next wait, and goes with its transport.
     (left, right) = try kind.pair()
+    await reactor.settle()
     #expect(reactor.pendingCount == 0)
     let early = Task { [right] in
       withUnsafeCurrentTask { $0?.cancel() }
@@ -105,7 +106,15 @@ import Testing
       }
       #expect(reactor.pendingCount <= 1)
     }
+    await reactor.settle()
     #expect(reactor.pendingCount == 0)
     reactor.shutdown()
+  }
+}
+
+extension Reactor {
+  /// Returns when the handlers that run now have ended, and let go of what they held.
+  fileprivate func settle() async {
+    await withCheckedContinuation { settled in perform { settled.resume() } }
   }
 }
