@@ -19,6 +19,12 @@ struct Content: Sendable {
     self.init(number: UInt64(wordCount) << 40 | seed & 0xff_ffff_ffff)
   }
 
+  /// How many contents the server builds once, for all.
+  static let cachedCount = 8
+
+  /// One of those.
+  init(cached index: Int) { self.init(wordCount: 64 << index, seed: UInt64(index)) }
+
   /// Writes the words, and their hash.
   func write(to root: Exchange.Builder) {
     var words = SeededGenerator(seed: seed)

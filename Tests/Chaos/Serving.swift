@@ -5,9 +5,7 @@ import TestSchema
 /// Answers until standard input ends; then everything that its sessions brought must be gone.
 func serve(_ setting: Setting) async throws {
   let server = try SessionServer(setting.app, options: setting.options)
-  let cache = try (0..<8).map { index in
-    try CachedMessage(server, Content(wordCount: 64 << index, seed: UInt64(index)))
-  }
+  let cache = try (0..<Content.cachedCount).map { try CachedMessage(server, Content(cached: $0)) }
   let counts = SessionCounts()
   // What a process holds for its first session and keeps is none of the sessions'.
   let before = try Possessions(of: setting.appName)
@@ -97,11 +95,15 @@ private func answer(
     let content = Content(number: number)
     switch kind {
     case "cached":
-      try await request.reply(cache[Int(content.seed) % cache.count].message)
+      try await request.reply(cache[Int(content.seed % UInt64(cache.count))].message)
     case "wide":
       var reply = try server.makeMessage(Exchange.self)
       content.write(to: reply.root)
       try await request.reply(reply)
+    case "handle":
+      var reply = try channel.makeMessage()
+      content.write(to: reply.root)
+      try await request.reply(reply, handles: [try Handle.open("/dev/null", .readOnly)])
     default:
       var reply = try channel.makeMessage()
       content.write(to: reply.root)

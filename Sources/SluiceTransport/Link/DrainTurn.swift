@@ -9,6 +9,8 @@ struct DrainTurn<Waiter: Equatable> {
   enum Holder: Equatable {
     /// The reactor, which looks when it was told, if `isArmed`, or by itself.
     case reactor(isArmed: Bool)
+    /// The reactor, which is about to look, and nobody before it.
+    case reserved
     /// Somebody drains.
     case taken
     /// This waiter was woken to drain.
@@ -44,7 +46,7 @@ struct DrainTurn<Waiter: Equatable> {
       holder = .taken
       return .granted(wasArmed: false)
     case .finished: return .refused
-    case .taken, .offered, .paused:
+    case .reserved, .taken, .offered, .paused:
       if !queue.contains(waiter) { queue.append(waiter) }
       return .queued
     }
@@ -60,7 +62,7 @@ struct DrainTurn<Waiter: Equatable> {
   /// The reactor looks, whoever was about to; false when somebody drains, or nobody may.
   mutating func seize() -> Bool {
     switch holder {
-    case .reactor, .offered:
+    case .reactor, .reserved, .offered:
       holder = .taken
       return true
     case .taken, .paused, .finished: return false
@@ -75,9 +77,9 @@ struct DrainTurn<Waiter: Equatable> {
     return pass()
   }
 
-  /// Who drained has left the turn to the reactor, whoever waits for it.
+  /// Who drained has left the turn to the reactor, whoever waits for it, and whoever comes before the reactor seizes it.
   mutating func leaveToReactor() -> Waiter? {
-    if case .taken = holder { holder = .reactor(isArmed: false) }
+    if case .taken = holder { holder = .reserved }
     return nil
   }
 

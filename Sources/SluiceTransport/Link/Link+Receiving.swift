@@ -201,8 +201,15 @@ extension Link {
     }
   }
 
+  /// Makes the thread that drains pass on its turn, for the rest. Only until it has: it, or another one that drains by then,
+  /// may sleep again, and rightly.
   private func interruptDrainer() {
-    if let parker = draining.withLock({ $0.drainer }) { interrupt(parker) }
+    while isRestWanted.load(ordering: .sequentiallyConsistent),
+      let parker = draining.withLock({ $0.drainer }), parker.isElsewhere.load(ordering: .sequentiallyConsistent)
+    {
+      ring?.receiver.wakeSleepers()
+      WorkerThread.yield()
+    }
   }
 
   // MARK: Delivering

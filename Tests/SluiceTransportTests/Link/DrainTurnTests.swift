@@ -37,6 +37,22 @@ import Testing
     #expect(turn.leave() == 1)
   }
 
+  @Test("left to the reactor, is nobody else's until the reactor has looked")
+  func reserved() {
+    var turn = DrainTurn<Int>()
+    #expect(turn.take(for: 1) == .granted(wasArmed: false))
+    #expect(turn.take(for: 2) == .queued)
+    #expect(turn.leaveToReactor() == nil)
+    // Neither who comes now nor who has just left is faster.
+    #expect(turn.take(for: 3) == .queued)
+    #expect(turn.take(for: 1) == .queued)
+    #expect(turn.takeForReactor() == false)
+    #expect(turn.seize() == true)
+    #expect(turn.leave() == 2)
+    #expect(turn.take(for: 2) == .granted(wasArmed: false))
+    #expect(turn.leave() == 3)
+  }
+
   @Test("is not lost when the control socket is faster than who would wait for it")
   func news() {
     var turn = DrainTurn<Int>()
