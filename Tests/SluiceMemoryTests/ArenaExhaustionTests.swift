@@ -48,6 +48,32 @@ import Testing
     }
   }
 
+  @Test func aFullListOfMappingsIsATypedErrorAndWorkGoesOnOnceThereIsRoom() async {
+    await #expect(processExitsWith: .success) {
+      let arena = try Arena(name: "test.mappings", scope: .session, byteLimit: 1 << 40)
+      _ = try arena.allocate(byteCount: 64)
+      var mappings: [UnsafeMutableRawPointer] = []
+      mappings.reserveCapacity(1 << 20)
+      while mappings.count < 1 << 20 {
+        // Neighbours of another kind are not joined into one mapping.
+        let protection = mappings.count % 2 == 0 ? PROT_READ : PROT_NONE
+        let mapping = mmap(nil, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapping, mapping != MAP_FAILED else { break }
+        mappings.append(mapping)
+      }
+      do throws(ArenaError) {
+        _ = try arena.allocate(byteCount: 64 << 20)
+        fatalError("allocated without a mapping")
+      } catch {
+        guard case .segment(.system(_, let error)) = error, error.errno == .noMemory else {
+          fatalError("expected ENOMEM, not \(error)")
+        }
+      }
+      for mapping in mappings.suffix(100) { munmap(mapping, 4096) }
+      _ = try arena.allocate(byteCount: 64 << 20)
+    }
+  }
+
   @Test func aFullAddressSpaceIsATypedErrorThatNamesTheSegment() async {
     await #expect(processExitsWith: .success) {
       let arena = try Arena(name: "test.space", scope: .session, byteLimit: .max)
