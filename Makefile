@@ -7,7 +7,7 @@ FUZZ_RUNS ?= 200000
 SANITIZE_FLAGS ?=
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint chaos bench bench-capnproto fuzz sanitize bootstrap
+.PHONY: help demo test examples lint chaos bench bench-memory bench-capnproto fuzz sanitize bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
@@ -19,6 +19,7 @@ help:
 	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make sanitize  test the transports with the thread and the address sanitizer (SANITIZE_FLAGS="--filter Ring")'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
+	@echo 'make bench-memory  leases, payloads of 1 to 100 MiB, and fragmentation, against their budgets'
 	@echo 'make bench-capnproto  Cap'"'"'n Proto loads against libcapnp, as ratios (BENCH_FLAGS="--json" or "--rounds 200")'
 
 bootstrap:
@@ -47,6 +48,10 @@ lint: bootstrap
 bench: bootstrap
 	$(SWIFT) build --package-path Benchmarks --configuration release
 	"$$($(SWIFT) build --package-path Benchmarks --configuration release --show-bin-path)/sluice-bench" $(BENCH_FLAGS)
+
+bench-memory: bootstrap
+	$(SWIFT) build --package-path Benchmarks --configuration release --product memory-bench
+	"$$($(SWIFT) build --package-path Benchmarks --configuration release --show-bin-path)/memory-bench"
 
 # New inputs that reach new code are kept beside the build, so that a further run goes on from them.
 fuzz: bootstrap

@@ -37,6 +37,13 @@ let package = Package(
       dependencies: ["LoadSchema", "CAllocations", .product(name: "CapnProto", package: "sluice")],
       swiftSettings: settings),
     .executableTarget(
+      name: "memory-bench",
+      dependencies: [
+        "BenchSchema", .product(name: "Sluice", package: "sluice"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
+    .executableTarget(
       name: "sluice-bench",
       dependencies: [
         "BenchSchema", "CBench",
