@@ -107,7 +107,8 @@ public final class Channel<Root: StructSchema>: Sendable {
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) -> Message<Root> {
     let deadline = Self.deadline(timeout)
-    let (pending, outgoing) = try begin(message, handles, timeout)
+    var (pending, outgoing) = try begin(message, handles, timeout)
+    defer { core.giveUp(&pending) }
     do {
       try await core.send(outgoing, deadline: deadline)
     } catch {
@@ -122,7 +123,8 @@ public final class Channel<Root: StructSchema>: Sendable {
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) -> Message<Root> {
     let deadline = Self.deadline(timeout)
-    let (pending, outgoing) = try begin(message, handles, timeout)
+    var (pending, outgoing) = try begin(message, handles, timeout)
+    defer { core.giveUp(&pending) }
     do {
       try core.sendSync(outgoing, deadline: deadline)
     } catch {

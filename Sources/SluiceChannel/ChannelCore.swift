@@ -52,6 +52,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   }
 
   let state = Mutex(State())
+  private let answers = SparePool<Answer>()
   let counters = ChannelCounters()
   /// How many items of a stream may be under way.
   let window: UInt32
@@ -131,12 +132,12 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// A request under way.
   struct Pending: Sendable {
     let correlation: UInt64
-    let answer: OneShot<Answer>
+    fileprivate(set) var answer: OneShot<Answer>
   }
 
   /// Books a request, so that its response finds it however early it comes.
   func begin() throws(ChannelError) -> Pending {
-    let answer = OneShot<Answer>()
+    let answer = answers.take()
     return Pending(correlation: try begin(.single(answer)), answer: answer)
   }
 
@@ -155,6 +156,12 @@ package final class ChannelCore: LaneReceiver, Sendable {
     becameIdle()
   }
 
+  /// As ``giveUp(_:)-(UInt64)``, for one whose waiter is needed no more.
+  func giveUp(_ pending: inout Pending) {
+    giveUp(pending.correlation)
+    answers.giveBack(&pending.answer)
+  }
+
   /// Forgets a request that was sent, and tells the other end, if it has not been answered.
   func giveUp(_ correlation: UInt64) {
     if state.withLock({ $0.correlation.withdraw(correlation) }) != nil { signal(.cancel, correlation) }
@@ -164,16 +171,15 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Suspends for the response.
   func awaitAnswer(_ pending: Pending, deadline: ContinuousClock.Instant?) async throws(ChannelError) -> MessageContent
   {
-    defer { giveUp(pending.correlation) }
-    let timer = deadline.map { carrier.reactor.schedule(at: $0) { pending.answer.fulfill(.failure(.timedOut)) } }
+    let answer = pending.answer
+    let timer = deadline.map { carrier.reactor.schedule(at: $0) { answer.fulfill(.failure(.timedOut)) } }
     defer { timer?.cancel() }
-    return try await suspended { await pending.answer.wait(onCancel: .failure(.cancelled)) }.get()
+    return try await suspended { await answer.wait(onCancel: .failure(.cancelled)) }.get()
   }
 
   /// Blocks the thread for the response.
   func awaitAnswerSync(_ pending: Pending, deadline: ContinuousClock.Instant?) throws(ChannelError) -> MessageContent {
-    defer { giveUp(pending.correlation) }
-    return try pending.answer.waitBlocking(
+    try pending.answer.waitBlocking(
       deadline: deadline, onTimeout: .failure(.timedOut), draining: carrier.link
     ).get()
   }

@@ -31,11 +31,14 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
 
   /// Most elements that may wait to be taken.
   public let capacity: Int
-  @usableFromInline let state = Mutex(State())
+  @usableFromInline let state: Mutex<State>
+  @usableFromInline let waiters: SparePool<Item>
 
   /// An empty mailbox.
   @inlinable public init(capacity: Int) {
     self.capacity = capacity
+    state = Mutex(State())
+    waiters = SparePool()
   }
 
   /// How many elements wait to be taken.
@@ -85,9 +88,10 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   @inlinable public func next() async -> Item {
     switch takeOrWait() {
     case .item(let item): return item
-    case .wait(let waiter):
+    case .wait(var waiter):
       let item = await waiter.wait(onCancel: .gaveUp)
       if case .gaveUp = item { forget(waiter) }
+      waiters.giveBack(&waiter)
       return item
     }
   }
@@ -97,9 +101,10 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   {
     switch takeOrWait() {
     case .item(let item): return item
-    case .wait(let waiter):
+    case .wait(var waiter):
       let item = waiter.waitBlocking(deadline: deadline, onTimeout: .gaveUp, draining: source)
       if case .gaveUp = item { forget(waiter) }
+      waiters.giveBack(&waiter)
       return item
     }
   }
@@ -112,7 +117,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   @inlinable func takeOrWait() -> Taking {
     state.withLock { state in
       if let item = state.nextIfAny() { return .item(item) }
-      let waiter = OneShot<Item>()
+      let waiter = waiters.take()
       state.waiters.append(waiter)
       return .wait(waiter)
     }

@@ -26,11 +26,21 @@ public final class OneShot<Value: Sendable>: Sendable {
     case fulfilled(Value)
   }
 
-  @usableFromInline let state = Mutex(State.empty)
-  @usableFromInline let isDone = Atomic<Bool>(false)
+  @usableFromInline let state: Mutex<State>
+  @usableFromInline let isDone: Atomic<Bool>
 
   /// Nothing is delivered yet.
-  @inlinable public init() {}
+  @inlinable public init() {
+    // Here, since initial values of properties are not specialised in other modules.
+    state = Mutex(.empty)
+    isDone = Atomic(false)
+  }
+
+  /// Makes it as new. Only for who holds the one reference to it: nobody else may wait for it, or be about to deliver.
+  @inlinable public func reset() {
+    state.withLock { $0 = .empty }
+    isDone.store(false, ordering: .relaxed)
+  }
 
   /// Whether something was delivered. One load.
   @inlinable public var isFulfilled: Bool { isDone.load(ordering: .sequentiallyConsistent) }

@@ -123,8 +123,8 @@ final class LentBytes: LentMemory {
     }
     pair.borrower.giveBack(try lend())
     #expect(pair.rings.load(ordering: .relaxed) == 0, "nobody waits")
-    pair.lender.drain()
     for round in 1...3 {
+      pair.lender.drain()
       let leases = try [lend(), lend()]
       pair.lender.drain()
       _ = pair.lender.waitForReturn { woken.wrappingAdd(1, ordering: .relaxed) }
