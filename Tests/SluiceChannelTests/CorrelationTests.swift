@@ -3,6 +3,24 @@ import Testing
 @testable import SluiceChannel
 
 @Suite("The numbers of requests") struct CorrelationTests {
+  @Test func `each waiter comes out exactly once`() {
+    var correlation = Correlation<Int>(limit: 3)
+    guard case .began(let first) = correlation.begin(1), case .began(let second) = correlation.begin(2),
+      case .began(let third) = correlation.begin(3)
+    else { return #expect(Bool(false), "must begin") }
+    guard case .full = correlation.begin(4) else { return #expect(Bool(false), "must be full") }
+    let resolved = [correlation.resolve(second), correlation.resolve(second)]
+    let withdrawn = [correlation.withdraw(first), correlation.resolve(first)]
+    #expect(resolved == [2, nil])
+    #expect(withdrawn == [1, nil])
+    #expect(correlation.lateResponseCount == 2)
+    let ended = [correlation.end(), correlation.end()]
+    let late = correlation.withdraw(third)
+    #expect(ended == [[3], []])
+    #expect(late == nil)
+    guard case .ended = correlation.begin(5) else { return #expect(Bool(false), "must have ended") }
+  }
+
   @Test("lead each waiter out once, whatever the order, and never twice to anybody")
   func model() {
     var random = SystemRandomNumberGenerator()
@@ -30,7 +48,7 @@ import Testing
           #expect(correlation.withdraw(known) == model.removeValue(forKey: known))
         default:
           // What was answered before, what was never asked, anything at all.
-          let number = Bool.random() ? given.randomElement() ?? 0 : UInt64.random(in: 0 ... .max) >> .random(in: 0..<64)
+          let number = Bool.random() ? given.randomElement() ?? 0 : UInt64.random(in: 0 ... .max) >> UInt64.random(in: 0..<64)
           guard model[number] == nil else { continue }
           #expect(correlation.resolve(number) == nil)
           late += 1

@@ -125,26 +125,6 @@ import Testing
   }
 }
 
-@Suite struct CorrelationTests {
-  @Test func `each waiter comes out exactly once`() {
-    var correlation = Correlation<Int>(limit: 3)
-    guard case .began(let first) = correlation.begin(1), case .began(let second) = correlation.begin(2),
-      case .began(let third) = correlation.begin(3)
-    else { return #expect(Bool(false), "must begin") }
-    guard case .full = correlation.begin(4) else { return #expect(Bool(false), "must be full") }
-    let resolved = [correlation.resolve(second), correlation.resolve(second)]
-    let withdrawn = [correlation.withdraw(first), correlation.resolve(first)]
-    #expect(resolved == [2, nil])
-    #expect(withdrawn == [1, nil])
-    #expect(correlation.lateResponseCount == 2)
-    let ended = [correlation.end(), correlation.end()]
-    let late = correlation.withdraw(third)
-    #expect(ended == [[3], []])
-    #expect(late == nil)
-    guard case .ended = correlation.begin(5) else { return #expect(Bool(false), "must have ended") }
-  }
-}
-
 /// A small generator of repeatable numbers.
 struct Repeatable: RandomNumberGenerator {
   private var state: UInt64

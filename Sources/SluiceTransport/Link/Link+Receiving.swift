@@ -382,17 +382,15 @@ extension Link {
 }
 
 extension Link: ReactorPoller {
-  /// Whether a thread drains.
-  package var isAttended: Bool { isThreadDraining.load(ordering: .relaxed) }
-
   /// Whether the ring's other end may run meanwhile.
   package var maySpin: Bool { ring?.maySpin ?? false }
 
   /// Looks for frames without a system call, and delivers what there is.
-  package func poll() -> Bool {
-    guard let ring, ring.receiver.mayHaveFrames, draining.withLock({ $0.turn.takeForReactor() }) else { return false }
+  package func poll() -> ReactorPoll {
+    if isThreadDraining.load(ordering: .relaxed) { return .attended }
+    guard let ring, ring.receiver.mayHaveFrames, draining.withLock({ $0.turn.takeForReactor() }) else { return .nothing }
     drainOnReactor()
-    return true
+    return .found
   }
 
   /// Has the reactor told of the next frame; false if there is one already.

@@ -263,25 +263,36 @@ public final class Reactor: TaskExecutor, Sendable {
       return true
     }
     let maySpin = unsafe awake.contains { $0.maySpin }
-    if maySpin, spinner.spin(until: { hasNewWork.load(ordering: .relaxed) || pollAll() || areAttended }) {
-      spinner.hit()
-      return true
-    }
     // Without spinning, one look.
-    if pollAll() { return true }
-    if maySpin { spinner.missed() }
+    var last = pollAll()
+    if maySpin, last == .nothing {
+      let isChanged = spinner.spin {
+        last = pollAll()
+        return last != .nothing || hasNewWork.load(ordering: .relaxed)
+      }
+      if isChanged { spinner.hit() } else { spinner.missed() }
+      if isChanged, last != .attended { return true }
+    }
+    if last == .found { return true }
     unsafe awake.removeAll { $0.settle() }
     return unsafe !awake.isEmpty
   }
 
-  /// Whether others look at all that was busy. Spinning against them would take the processor from them.
-  private var areAttended: Bool { unsafe awake.allSatisfy { $0.isAttended } }
-
-  private func pollAll() -> Bool {
-    var isFound = false
-    // A copy: what is delivered may add to them.
-    for poller in unsafe awake where poller.poll() { isFound = true }
-    return isFound
+  /// Looks at all of them once. `attended` when others look at each of them.
+  @inline(__always)
+  private func pollAll() -> ReactorPoll {
+    var result = ReactorPoll.attended
+    // Not over a copy, which would be counted in each round; what is delivered may add to them.
+    var index = 0
+    while index < (unsafe awake.count) {
+      switch unsafe awake[index].poll() {
+      case .attended: break
+      case .found: result = .found
+      case .nothing: if result == .attended { result = .nothing }
+      }
+      index += 1
+    }
+    return result
   }
 
   /// Waits for descriptors, not at all if there is work to do, and runs their handlers.

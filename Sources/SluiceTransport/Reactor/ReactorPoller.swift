@@ -2,11 +2,18 @@
 package protocol ReactorPoller: AnyObject, Sendable {
   /// Whether it makes sense to look again and again for a while.
   var maySpin: Bool { get }
-  /// Whether somebody else looks at it meanwhile. One load.
-  var isAttended: Bool { get }
-  /// Handles what is there; false when there was nothing. On the reactor's thread.
-  func poll() -> Bool
+  /// Handles what is there. On the reactor's thread.
+  func poll() -> ReactorPoll
   /// The reactor is about to sleep: has it told, by a descriptor, of what comes from now on. False when something has come
   /// already, which is to be polled for first.
   func settle() -> Bool
+}
+
+/// What a look has led to.
+package enum ReactorPoll: Sendable {
+  case nothing
+  /// There was something, which was handled.
+  case found
+  /// Somebody else looks meanwhile: spinning against them would take the processor from them.
+  case attended
 }
