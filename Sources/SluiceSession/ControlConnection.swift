@@ -55,7 +55,12 @@ final class ControlConnection: Sendable {
     let registration = try reactor.register(transport.drainDescriptor, for: .readable) { [weak self] _ in
       self?.drain()
     }
-    state.withLock { $0.reading = registration }
+    let isLate = state.withLock { state in
+      if !state.isClosed { state.reading = registration }
+      return state.isClosed
+    }
+    // It was closed meanwhile, and nobody would cancel it any more.
+    if isLate { return registration.cancel() }
     reactor.perform { [weak self] in self?.drain() }
   }
 

@@ -120,7 +120,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     try parts.control.start { [weak self] event in self?.handle(event) }
     if let process = parts.peer.process {
       let watch = try parts.reactor.register(process.descriptor, for: .readable) { [weak self] _ in self?.peerDied() }
-      state.withLock { $0.watches.append(watch) }
+      let isLate = state.withLock { state in
+        if state.end == nil { state.watches.append(watch) }
+        return state.end != nil
+      }
+      // It has ended meanwhile, and nobody would cancel it any more.
+      if isLate { watch.cancel() }
     }
     if parts.role == .server {
       for opening in parts.initialChannels { peerOpens(opening) }

@@ -31,7 +31,12 @@ extension Link {
     let registration = try reactor.register(
       descriptor, for: ring == nil ? .readable : IOEvents([.readable, .edgeTriggered])
     ) { [self] _ in told() }
-    state.withLock { $0.reading = registration }
+    let isLate = state.withLock { state in
+      if !state.isFinished && !state.hasEnded { state.reading = registration }
+      return state.isFinished || state.hasEnded
+    }
+    // It has ended meanwhile, and nobody would cancel it any more.
+    if isLate { return registration.cancel() }
     // What came before anybody was told.
     reactor.perform { [self] in told() }
   }
