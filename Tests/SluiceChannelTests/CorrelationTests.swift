@@ -48,7 +48,8 @@ import Testing
           #expect(correlation.withdraw(known) == model.removeValue(forKey: known))
         default:
           // What was answered before, what was never asked, anything at all.
-          let number = Bool.random() ? given.randomElement() ?? 0 : UInt64.random(in: 0 ... .max) >> UInt64.random(in: 0..<64)
+          let anything = UInt64.random(in: 0 ... .max) >> UInt64.random(in: 0..<64)
+          let number = Bool.random() ? given.randomElement() ?? 0 : anything
           guard model[number] == nil else { continue }
           #expect(correlation.resolve(number) == nil)
           late += 1

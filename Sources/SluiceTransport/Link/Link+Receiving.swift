@@ -393,7 +393,8 @@ extension Link: ReactorPoller {
   /// Looks for frames without a system call, and delivers what there is.
   package func poll() -> ReactorPoll {
     if isThreadDraining.load(ordering: .relaxed) { return .attended }
-    guard let ring, ring.receiver.mayHaveFrames, draining.withLock({ $0.turn.takeForReactor() }) else { return .nothing }
+    guard let ring, ring.receiver.mayHaveFrames else { return .nothing }
+    guard draining.withLock({ $0.turn.takeForReactor() }) else { return .nothing }
     drainOnReactor()
     return .found
   }
