@@ -59,6 +59,8 @@ import Testing
         let received = try #require(try await notes.next())
         let honest = try channel.core.carrier.prepare(note, kind: .notification, correlation: 0, handles: []).envelope
 
+        // As if a task waited for something else from the liar: the victim sees each frame at once.
+        victim.core.parts.carrier.link.beginSuspension()
         try lie(Liar(session: client, lane: channel.core.lane, honest: honest))
         let end = await victim.end()
         guard case .protocolViolation(let what) = end else {

@@ -294,7 +294,8 @@ extension Link {
   /// The control socket brought something: delivers the parked frame, if there is one, and goes on. On the reactor's thread.
   package func resumeDelivery() {
     let parked = draining.withLock { $0.turn.resume() ? $0.parked.take() : nil }
-    guard let parked else { return }
+    // What the control socket brings often belongs to a frame that nobody waits for, and is seen now.
+    guard let parked else { return ring == nil ? () : told() }
     parked.timer.cancel()
     // Sound: bytes have no padding.
     let frame = unsafe parked.frame.span.bytes
