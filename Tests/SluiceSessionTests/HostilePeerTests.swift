@@ -174,12 +174,13 @@ import Testing
       liar.say(.shareSegment(.init(id: 7, byteCount: 4096, identity: identity)))
     }
     try await expectViolation("which nobody asked for") { $0.say(.segmentShared(id: 0, isMapped: true)) }
-    // It is not mapped here: its number is spent, and nothing can be lent in it.
+    // It is not mapped here: its number is spent, and nothing can be lent in it. Sent first, since the answer, which nobody
+    // asked for, ends the liar's own session.
     try await expectViolation("retired") { liar in
-      liar.say(.shareSegment(.init(id: 1, byteCount: 4096, identity: identity)))
       var envelope = liar.honest
       envelope.parts[0].segmentID = 1
       try liar.send(envelope)
+      liar.say(.shareSegment(.init(id: 1, byteCount: 4096, identity: identity)))
     }
   }
 
