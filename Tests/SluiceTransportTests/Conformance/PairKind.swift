@@ -75,6 +75,21 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
     }
   }
 
+  /// What an end passes that says its part of the handshake and no more.
+  func announcedHandles(maxBlobSize: Int) throws -> [Handle] {
+    switch self {
+    case .ring:
+      let capacity = max(1 << 16, ringCapacity(for: maxBlobSize))
+      let endpoint = try RingTransport.prepare(name: "test", capacity: capacity, maxBlobSize: maxBlobSize)
+      return endpoint.handles
+    case .queue:
+      let endpoint = try QueueTransport.prepare(
+        size: QueueSize(capacity: 10, messageByteCount: 520), maxBlobSize: maxBlobSize)
+      return endpoint.handles
+    default: return []
+    }
+  }
+
   /// Both ends know all but the handles.
   private func exchange(_ control: SocketTransport, _ handles: [Handle]) throws -> [Handle] {
     try control.send([1], handles: handles)
