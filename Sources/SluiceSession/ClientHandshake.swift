@@ -171,7 +171,10 @@ struct ClientHandshake {
     case .socket:
       guard handles.count == 1 else { throw .protocolViolation("a socket with \(handles.count) descriptors") }
       do {
-        return (try SocketTransport(socket: handles[0], maxBlobSize: Envelope.largestFrameByteCount), [])
+        let socket = try SocketTransport(
+          socket: handles[0], maxBlobSize: Envelope.largestFrameByteCount, options: options.socketOptions,
+          reactor: options.reactor)
+        return (socket, [])
       } catch {
         throw .transport(error)
       }

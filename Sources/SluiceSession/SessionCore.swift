@@ -220,7 +220,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   }
 
   func linkEnded(_ end: LinkEnd) {
-    if case .violation(let what) = end { return finish(.protocolViolation(what)) }
+    switch end {
+    case .violation(let what): return finish(.protocolViolation(what))
+    // It was this end that has had enough: see ``SessionOptions/socketStallTimeout``.
+    case .failed(let error): if case .peerStalled = error { return finish(.failed("\(error)")) }
+    case .endOfStream: break
+    }
     let goodbye = state.withLock { state in
       state.linkHasEnded = true
       return state.goodbye

@@ -21,6 +21,12 @@ public struct SessionOptions: Sendable {
   /// The size of the ring that this end sends through, in bytes: a power of two, from 64 KiB to 1 GiB. Its pages take memory
   /// when they are first used.
   public var ringByteCount = 1 << 17
+  /// With a socket as the link: the size of this end's send buffer, in bytes (`SO_SNDBUF`); nil for the system's. What finds
+  /// no room in it waits, as everything that a channel sends.
+  public var socketSendBufferByteCount: Int?
+  /// With a socket as the link: how long the other end may make no room for a single byte before the session ends; nil for
+  /// ever, since a debugger stops a process without killing it. At least a millisecond makes sense.
+  public var socketStallTimeout: Duration?
   /// How long a blocked thread looks at a ring before it sleeps; see ``Reactor/init(name:spinning:)`` for suspended tasks.
   public var spinning = RingSpinning.default
   /// Of what kind the segments are that messages are built in. Named ones are used if both ends ask for them, each for apps
@@ -54,6 +60,15 @@ public struct SessionOptions: Sendable {
 
   /// The defaults.
   public init() {}
+}
+
+extension SessionOptions {
+  /// Those of a socket that is the link.
+  var socketOptions: SocketOptions {
+    SocketOptions(
+      sendBufferByteCount: socketSendBufferByteCount,
+      stallPolicy: socketStallTimeout.map { .disconnect(after: $0) } ?? .suspend)
+  }
 }
 
 /// What carries a session's channels.

@@ -28,7 +28,9 @@ extension SessionServer {
       throw .system(error)
     }
     do {
-      let socket = try SocketTransport(socket: sockets.ours, maxBlobSize: Envelope.largestFrameByteCount)
+      let socket = try SocketTransport(
+        socket: sockets.ours, maxBlobSize: Envelope.largestFrameByteCount, options: options.socketOptions,
+        reactor: options.reactor)
       return MadeLink(transport: socket, handles: [sockets.theirs])
     } catch {
       throw .transport(error)

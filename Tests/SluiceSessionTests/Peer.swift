@@ -35,6 +35,11 @@ struct Peer: Sendable {
     Foundation.kill(processID, SIGSTOP)
   }
 
+  /// Lets a stopped peer go on.
+  func goOn() {
+    Foundation.kill(processID, SIGCONT)
+  }
+
   /// Says a line to the peer.
   func say(_ line: String) async throws {
     _ = try await input.write(line + "\n")
