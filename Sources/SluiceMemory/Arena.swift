@@ -33,6 +33,8 @@ public final class Arena: Sendable {
   private let jemalloc: JemallocArena
   /// As many as threads can run at once; a lane that is never reached costs nothing.
   private let lanes: [CacheLane]
+  /// The first of them, which is free most of the time: reached without going through the list.
+  private let firstLane: CacheLane
   private let observer = Mutex(Observer())
   private let waiting = Mutex(WakeList())
   /// Whether somebody waits for room: spares a lock on the way of each deallocation.
@@ -60,7 +62,8 @@ public final class Arena: Sendable {
       pageByteCount: Jemalloc.pageByteCount, place: place, options: options)
     let jemalloc = try JemallocArena.acquire(for: source)
     self.jemalloc = jemalloc
-    lanes = (0..<Self.laneCount).map { _ in CacheLane(arena: jemalloc.index) }
+    firstLane = CacheLane(arena: jemalloc.index)
+    lanes = [firstLane] + (1..<Self.laneCount).map { _ in CacheLane(arena: jemalloc.index) }
   }
 
   /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
@@ -68,7 +71,7 @@ public final class Arena: Sendable {
     var changed: (@Sendable (ArenaChange) -> Void)?
   }
 
-  private static let laneCount = min(max(MemoryCapacity.processorCount, 1), 16)
+  private static let laneCount = min(MemoryCapacity.processorCount, 16)
 
   deinit {
     // First what the caches hold, then the rest; the segments go with the source.
@@ -116,8 +119,9 @@ public final class Arena: Sendable {
   private func release(_ address: UInt) {
     // Large allocations start on a page; most small ones don't, and need not be looked up.
     if address % UInt(source.pageByteCount) == 0, source.releaseLarge(at: address) { return }
+    if firstLane.deallocateIfFree(address) { return }
     for lane in lanes where lane.deallocateIfFree(address) { return }
-    lanes[0].deallocate(address)
+    firstLane.deallocate(address)
   }
 
   /// Makes an allocation larger or smaller where it stands, its content as it is.
@@ -138,7 +142,7 @@ public final class Arena: Sendable {
         return unsafe UnsafeMutableRawBufferPointer(start: base, count: found * source.pageByteCount)
       }
     }
-    let found = lanes[0].resize(address, byteCount: byteCount)
+    let found = firstLane.resize(address, byteCount: byteCount)
     guard found >= byteCount else { return nil }
     return unsafe UnsafeMutableRawBufferPointer(start: base, count: found)
   }
@@ -244,11 +248,14 @@ public final class Arena: Sendable {
   }
 
   private func allocateSmall(_ byteCount: Int, _ alignmentFlags: Int32) -> UnsafeMutableRawBufferPointer? {
+    if let allocation = firstLane.allocateIfFree(byteCount: byteCount, alignmentFlags: alignmentFlags) {
+      return unsafe Self.buffer(allocation)
+    }
     for lane in lanes {
       guard let allocation = lane.allocateIfFree(byteCount: byteCount, alignmentFlags: alignmentFlags) else { continue }
       return unsafe Self.buffer(allocation)
     }
-    return unsafe Self.buffer(lanes[0].allocate(byteCount: byteCount, alignmentFlags: alignmentFlags))
+    return unsafe Self.buffer(firstLane.allocate(byteCount: byteCount, alignmentFlags: alignmentFlags))
   }
 
   private static func buffer(_ allocation: CacheLane.Allocation) -> UnsafeMutableRawBufferPointer? {

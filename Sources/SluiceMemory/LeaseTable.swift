@@ -44,7 +44,7 @@ public struct LeaseTable<Loan>: ~Copyable {
 
   /// Books a loan, and names it. Throws ``LeaseError/limitReached(capacity:)``: drain first, then report the limit.
   /// Takes constant time; memory for the books grows up to `capacity` slots.
-  @inlinable public mutating func lend(_ loan: Loan) throws(LeaseError) -> Lease {
+  @inlinable public mutating func lend(_ loan: consuming Loan) throws(LeaseError) -> Lease {
     let index: Int
     if let free = freeSlots.popLast() {
       index = free

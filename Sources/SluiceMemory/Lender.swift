@@ -121,7 +121,7 @@ public final class Lender: Sendable {
   /// - Parameter isBorrowed: Whether the memory is on lease here itself. Then its owner waits for it: the borrower is asked
   ///   to ring for each return, as long as such a loan is out.
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
-  public func lend(_ loan: Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
+  public func lend(_ loan: consuming Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
     let dated = Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed)
     var released: [Dated] = []
     defer { letGo(&released) }

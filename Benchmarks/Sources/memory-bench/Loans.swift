@@ -41,7 +41,7 @@ func measureLoans() throws {
   let arena = try Arena(name: "sluice.bench.loans", scope: .session)
   let ends = try Ends(capacity: 16_384)
   var figures: [Double] = []
-  for _ in 0..<200 {
+  for _ in 0..<2000 {
     var leases: [Lease] = []
     leases.reserveCapacity(1000)
     let start = threadTime()

@@ -1,7 +1,7 @@
 // What shared memory costs: leases, payloads of three sizes between two processes, and fragmentation.
 //
-//   memory-bench            prints a table: what was measured, and what it may be
-//   memory-bench serve DIR  the other process
+//   memory-bench [loans|fragmentation|payloads]...   prints a table: what was measured, and what it may be
+//   memory-bench serve DIR                           the other process
 
 import Foundation
 import Sluice
@@ -10,9 +10,10 @@ let arguments = CommandLine.arguments.dropFirst()
 if arguments.first == "serve", let directory = arguments.last {
   try servePayloads(in: directory)
 } else {
-  try measureLoans()
-  try measureFragmentation()
-  try measurePayloads()
+  func isWanted(_ part: String) -> Bool { arguments.isEmpty || arguments.contains(part) }
+  if isWanted("loans") { try measureLoans() }
+  if isWanted("fragmentation") { try measureFragmentation() }
+  if isWanted("payloads") { try measurePayloads() }
 }
 
 /// One row of the table.
