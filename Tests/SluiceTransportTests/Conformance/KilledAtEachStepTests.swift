@@ -44,8 +44,8 @@ import Testing
     do {
       transport = try kind.end(over: control, isFirst: true, maxBlobSize: 1 << 16)
     } catch {
-      // Only a peer that has said nothing leaves nothing to make a transport of.
-      #expect(step == .connected, "\(error)")
+      // Only a peer that is gone before it has completed its own end leaves nothing to make a transport of.
+      #expect(step == .connected || step == .announced, "\(error)")
       return
     }
     let ended = Locked<[TransportError?]>([])

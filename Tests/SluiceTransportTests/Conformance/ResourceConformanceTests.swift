@@ -1,6 +1,7 @@
 import Glibc
 import SluiceSystem
 import SluiceTransport
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -99,13 +100,16 @@ import Testing
 /// A timer that interrupts whatever thread it meets, a few thousand times a second; its handler does not ask for calls to
 /// be restarted.
 enum SignalStorm {
-  private nonisolated(unsafe) static var received: sig_atomic_t = 0
+  // The handler may run on several threads at once; an atomic needs no lock, which a handler must not take.
+  private static let received = Atomic<Int>(0)
 
-  static var count: Int { Int(received) }
+  static var count: Int { received.load(ordering: .relaxed) }
 
   static func start() throws {
+    // Made now, not by the handler.
+    received.store(0, ordering: .relaxed)
     var action = sigaction()
-    action.__sigaction_handler.sa_handler = { _ in SignalStorm.received &+= 1 }
+    action.__sigaction_handler.sa_handler = { _ in SignalStorm.received.add(1, ordering: .relaxed) }
     action.sa_flags = 0
     guard sigaction(SIGALRM, &action, nil) == 0 else { throw PeerError("sigaction: \(errno)") }
     let period = timeval(tv_sec: 0, tv_usec: 200)
