@@ -269,26 +269,28 @@ extension Link {
       case .done: return nil
       case .violation(let what): return finish(.violation(what))
       case .needsControl:
-        if park(frame) { return .paused }
+        if let parked = park(frame) { return parked }
         delivery = deliver(frame, isParked: true)
       }
     }
   }
 
-  /// Keeps a frame until the control socket has brought what it needs; false when it may have by now.
-  private func park(_ frame: RawSpan) -> Bool {
+  /// Keeps a frame until the control socket has brought what it needs; nil when it may have by now.
+  private func park(_ frame: RawSpan) -> Drained? {
     let parked = Parked(
       frame: frame.copied(),
       timer: reactor.schedule(at: .now.advanced(by: parkingPatience)) { [self] in
         finish(.violation("a message that names a segment or handles that never came"))
       })
-    let isPaused = draining.withLock { state in
-      guard state.turn.pause() else { return false }
+    let outcome = draining.withLock { state -> Drained? in
+      // Ended meanwhile, by another thread: nobody would take the frame, or cancel its timer, any more.
+      guard state.turn.holder != .finished else { return .finished }
+      guard state.turn.pause() else { return nil }
       state.parked = parked
-      return true
+      return .paused
     }
-    if isPaused { watchForFrames([]) } else { parked.timer.cancel() }
-    return isPaused
+    if case .paused = outcome { watchForFrames([]) } else { parked.timer.cancel() }
+    return outcome
   }
 
   /// The control socket brought something: delivers the parked frame, if there is one, and goes on. On the reactor's thread.
