@@ -37,7 +37,8 @@ public final class NamedSegments: Sendable {
   private static func path(of name: String) -> FilePath { directory.appending(name) }
 
   private static func claim(_ prefix: String) throws(SegmentError) -> FileLock {
-    // Who looks for leftovers holds the lock of a new set for a moment: a few more attempts suffice.
+    // Who looks for leftovers holds the lock of a new set for a moment: a few more attempts suffice. If it was interrupted
+    // there, for which a busy machine takes its time, some more: a quarter of a second in all.
     var attempt = 0
     while true {
       do {
@@ -45,7 +46,7 @@ public final class NamedSegments: Sendable {
       } catch {
         attempt += 1
         guard attempt < 64, case .held = error else { throw .lock(error) }
-        sched_yield()
+        if attempt < 16 { sched_yield() } else { usleep(5000) }
       }
     }
   }
