@@ -113,6 +113,8 @@ private func answer(
     // Its client is dead.
   } catch ChannelError.closed {
     // Its client has gone.
+  } catch ChannelError.withdrawn {
+    // Its client died before the session was told.
   } catch {
     say("wrong: an answer failed: \(error)")
   }
