@@ -16,7 +16,7 @@ help:
 	@echo 'make examples  build and run the packages in Examples (part of make test)'
 	@echo 'make chaos   kill a server and its clients with SIGKILL, over and over (CHAOS_KILLS=1000 CHAOS_FLAGS="seed=7 link=ring")'
 	@echo 'make lint    check the formatting of all sources, strictly'
-	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
+	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime and the session protocol (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make sanitize  test the transports with the thread and the address sanitizer (SANITIZE_FLAGS="--filter Ring")'
 	@echo 'make bench   round trips against bare C baselines, as ratios (BENCH_FLAGS="--json out.json")'
 	@echo 'make bench-memory  leases, payloads of 1 to 100 MiB, and fragmentation, against their budgets'
@@ -62,6 +62,19 @@ fuzz: bootstrap
 	    "Fuzz/.build/corpus/$$target" "Fuzz/Seeds/$$target" \
 	    -runs=$(FUZZ_RUNS) -max_len=256 -print_final_stats=1 -artifact_prefix="Fuzz/.build/$$target-" || exit 1; \
 	done
+
+	$(SWIFT) build $(FUZZ_SESSIONS)
+	@for target in control envelope channel; do \
+	  mkdir -p "Fuzz/Sessions/.build/corpus/$$target" && \
+	  program="$$($(SWIFT) build $(FUZZ_SESSIONS) --show-bin-path)/session-fuzz" && \
+	  "$$program" "$$target" --seeds "Fuzz/Sessions/.build/corpus/$$target" && \
+	  "$$program" "$$target" "Fuzz/Sessions/.build/corpus/$$target" \
+	    -runs=$(FUZZ_RUNS) -max_len=512 -print_final_stats=1 -artifact_prefix="Fuzz/Sessions/.build/$$target-" || exit 1; \
+	done
+
+# All modules are instrumented, and show what is internal. gold, the default linker, does not go with that.
+FUZZ_SESSIONS = --package-path Fuzz/Sessions --configuration release \
+  -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld
 
 # Each sanitizer has a build of its own. A report fails the test program, whatever its tests say.
 SANITIZED = --package-path Sanitize --scratch-path Sanitize/.build/$(1) --sanitize $(1)

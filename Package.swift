@@ -122,7 +122,9 @@ let package = Package(
       name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
     .testTarget(
       name: "SluiceSessionTests",
-      dependencies: ["Sluice", "SluiceSchemas", "TestSchema", "TestPeer", subprocess, system, logging],
+      dependencies: [
+        "Sluice", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestPeer", subprocess, system, logging,
+      ],
       swiftSettings: base),
     .testTarget(
       name: "ChaosTests", dependencies: ["Sluice", "TestSchema", "chaos", subprocess, system], swiftSettings: base),

@@ -199,7 +199,8 @@ struct OpenChannel {
   # Schema id of the struct in `metadata`, which stands there in stream framing; 0 if it is none.
 
   dedicated @5 :DedicatedLink;
-  # Asks for a link that carries this channel alone. Null: the session's link carries it.
+  # Asks for a link that carries this channel alone. Null: the session's link carries it. An end that offers none refuses the
+  # channel with `noDedicatedLink`, as all do so far.
 }
 
 struct DedicatedLink {
@@ -238,6 +239,9 @@ enum ChannelRefusalReason {
 
   ending @3;
   # The session takes no channels any more.
+
+  noDedicatedLink @4;
+  # It offers no links for single channels.
 }
 
 struct SegmentAnnouncement {

@@ -48,7 +48,10 @@ public enum ClientSession {
         absence = error
       }
       guard let watch, absence.isAbsence else { throw absence }
-      switch await options.reactor.wait(for: watch.descriptor, .readable, deadline: limit) {
+      // The watch is kept: its descriptor must stay open until nobody waits for it.
+      let outcome = await options.reactor.wait(for: watch.descriptor, .readable, deadline: limit)
+      withExtendedLifetime(watch) {}
+      switch outcome {
       case .ready: break
       case .timedOut: throw absence
       case .cancelled: throw .cancelled
@@ -73,13 +76,14 @@ public enum ClientSession {
         absence = error
       }
       guard let watch, absence.isAbsence else { throw absence }
+      let events: IOEvents
       do {
-        guard try !Poll.wait(for: watch.descriptor, .readable, deadline: limit).isEmpty else { throw absence }
-      } catch let error as SystemError {
-        throw .system(error)
+        events = try Poll.wait(for: watch.descriptor, .readable, deadline: limit)
       } catch {
-        throw absence
+        throw .system(error)
       }
+      withExtendedLifetime(watch) {}
+      guard !events.isEmpty else { throw absence }
     }
   }
 

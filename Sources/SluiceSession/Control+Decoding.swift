@@ -217,6 +217,7 @@ extension ChannelRefusalReason {
       case .unknownType: .unknownType
       case .limit: .limit
       case .ending: .ending
+      case .noDedicatedLink: .noDedicatedLink
       case .unknown(let value): .other(value)
       }
   }

@@ -150,6 +150,7 @@ extension ChannelRefusalReason {
     case .unknownType: .unknownType
     case .limit: .limit
     case .ending: .ending
+    case .noDedicatedLink: .noDedicatedLink
     case .other(let value): .unknown(value)
     }
   }

@@ -86,9 +86,14 @@ final class ControlConnection: Sendable {
     } catch {
       return reportSoon(.ended("a message of our own cannot be encoded: \(error)"))
     }
+    send(encoded: bytes, handles: handles, repeated: isRepeatable ? control : nil)
+  }
+
+  /// Sends what is encoded already.
+  func send(encoded bytes: [UInt8], handles: [Handle], repeated control: Control? = nil) {
     let outcome = state.withLock { state -> Result<Bool, TransportError> in
       guard !state.isClosed else { return .success(true) }
-      if isRepeatable, state.unsent.contains(where: { $0.repeated == control }) { return .success(false) }
+      if let control, state.unsent.contains(where: { $0.repeated == control }) { return .success(false) }
       if state.unsent.isEmpty {
         do throws(TransportError) {
           if try transport.trySend(bytes: bytes, handles: handles) == .sent {
@@ -98,7 +103,7 @@ final class ControlConnection: Sendable {
           return .failure(error)
         }
       }
-      state.unsent.append(Queued(bytes: bytes, handles: handles, repeated: isRepeatable ? control : nil))
+      state.unsent.append(Queued(bytes: bytes, handles: handles, repeated: control))
       return .success(false)
     }
     finishSend(outcome)

@@ -169,6 +169,7 @@ extension SessionCore {
         return .failure(.protocolViolation("more than \(Self.openingLimit) channels asked for without an answer"))
       }
       guard state.takesChannels else { return .success(.ending) }
+      guard opening.dedicated == nil else { return .success(.noDedicatedLink) }
       if let types = parts.options.channelTypes, !types.contains(where: { $0.rootTypeID == opening.rootTypeID }) {
         return .success(.unknownType)
       }
@@ -182,6 +183,7 @@ extension SessionCore {
       let name = "\(opening.rootTypeName) (\(String(opening.rootTypeID, radix: 16)))"
       refuse(opening.lane, .unknownType, "no channels of type \(name) are taken here")
     case .success(.limit): refuse(opening.lane, .limit, "as many channels wait, or are open, as may")
+    case .success(.noDedicatedLink): refuse(opening.lane, .noDedicatedLink, "links for single channels are not offered")
     case .success(let reason?): refuse(opening.lane, reason, Self.takesNoMore)
     }
   }

@@ -72,7 +72,6 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var goodbye: String?
     /// What went through channels that are closed.
     var pastTraffic = Traffic()
-    var linkHasEnded = false
     var isReleased = false
     var end: SessionEnd?
   }
@@ -166,12 +165,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     case .channelRefused(let lane, let reason, let message):
       peerAnswered(lane, .failure(.channelRefused(reason, message: message)))
     case .goodbye(let message):
-      let linkHasEnded = state.withLock { state in
-        state.goodbye = message
-        return state.linkHasEnded
-      }
-      // What the other end sent on the link before this is still to be delivered.
-      if linkHasEnded { finish(.closedByPeer(message)) } else { beginPatience() }
+      state.withLock { $0.goodbye = message }
+      // What the other end sent on the link before this is there by now, and still to be delivered.
+      parts.carrier.link.drainRest { [weak self] in self?.finish(.closedByPeer(message)) }
     }
   }
 
@@ -226,10 +222,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     case .failed(let error): if case .peerStalled = error { return finish(.failed("\(error)")) }
     case .endOfStream: break
     }
-    let goodbye = state.withLock { state in
-      state.linkHasEnded = true
-      return state.goodbye
-    }
+    let goodbye = state.withLock { $0.goodbye }
     if let goodbye { finish(.closedByPeer(goodbye)) } else { beginPatience() }
   }
 

@@ -132,6 +132,8 @@ public enum ChannelRefusalReason: Sendable, Hashable {
   case limit
   /// The session takes no channels any more.
   case ending
+  /// A link for the channel alone was asked for, and there are none.
+  case noDedicatedLink
   /// A reason that this release does not know.
   case other(UInt16)
 }
