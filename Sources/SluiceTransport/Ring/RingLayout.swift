@@ -6,15 +6,15 @@ import Synchronization
 /// | offset | size | word | says |
 /// |---|---|---|---|
 /// | 0 | 8 | `sent` | producer cursor: bytes published in this segment's ring so far |
-/// | 8 | 8 | `sendingEnded` | not 0: nothing more will be published |
 /// | 128 | 8 | `received` | consumer cursor: bytes consumed of the peer's ring, as far as they are given back |
-/// | 136 | 8 | `receivingEnded` | not 0: nothing more will be consumed |
 /// | 256 | 8 | `frameSleep` | generation of the blocking waiters for frames |
 /// | 264 | 8 | `frameEvent` | generation of the readable descriptor's arming |
 /// | 384 | 8 | `roomSleep` | generation of the blocking waiters for room |
 /// | 392 | 8 | `roomEvent` | generation of the writable descriptor's arming |
 /// | 512 | 4 | `frameWake` | futex: changes when this side wakes the peer's waiters for frames |
 /// | 640 | 4 | `roomWake` | futex: changes when this side wakes the peer's waiters for room |
+/// | 768 | 8 | `sendingEnded` | not 0: nothing more will be published |
+/// | 776 | 8 | `receivingEnded` | not 0: nothing more will be consumed |
 /// | 4,096 | capacity | frames | each: a header (8 bytes), its bytes, padding to a multiple of 64 |
 ///
 /// A frame is published by its header: its length plus 1. A header of 0 says that nothing follows. Who publishes a frame has
@@ -29,15 +29,15 @@ package enum RingLayout {
   /// A word of the control page, by its offset.
   package enum Word: Int, CaseIterable, Sendable {
     case sent = 0
-    case sendingEnded = 8
     case received = 128
-    case receivingEnded = 136
     case frameSleep = 256
     case frameEvent = 264
     case roomSleep = 384
     case roomEvent = 392
     case frameWake = 512
     case roomWake = 640
+    case sendingEnded = 768
+    case receivingEnded = 776
   }
 
   /// Where the frames begin. A page is larger on some machines.

@@ -8,8 +8,8 @@ import Testing
     let offsets = Dictionary(uniqueKeysWithValues: RingLayout.Word.allCases.map { ($0, $0.rawValue) })
     #expect(
       offsets == [
-        .sent: 0, .sendingEnded: 8, .received: 128, .receivingEnded: 136, .frameSleep: 256, .frameEvent: 264,
-        .roomSleep: 384, .roomEvent: 392, .frameWake: 512, .roomWake: 640,
+        .sent: 0, .received: 128, .frameSleep: 256, .frameEvent: 264, .roomSleep: 384, .roomEvent: 392, .frameWake: 512,
+        .roomWake: 640, .sendingEnded: 768, .receivingEnded: 776,
       ])
     #expect(RingLayout.framesOffset == max(4096, Segment.pageByteCount))
     #expect(RingLayout.frameByteCount(0) == 64)
