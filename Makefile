@@ -76,7 +76,10 @@ fuzz: bootstrap
 FUZZ_SESSIONS = --package-path Fuzz/Sessions --configuration release \
   -Xswiftc -enable-testing -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld
 
-# Each sanitizer has a build of its own. A report fails the test program, whatever its tests say.
+# Each sanitizer has a build of its own. A report fails the test program, whatever its tests say. Fewer exchanges, as each
+# takes many times as long.
+sanitize: export SLUICE_RING_EXCHANGES ?= 1000
+
 SANITIZED = --package-path Sanitize --scratch-path Sanitize/.build/$(1) --sanitize $(1)
 
 sanitize: bootstrap

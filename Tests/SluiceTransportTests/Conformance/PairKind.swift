@@ -38,7 +38,7 @@ enum PairKind: String, CaseIterable, CustomTestStringConvertible {
   }
 
   /// Pings often, so that the suite meets some; nobody is taken for idle.
-  private static let limits = KeepAlive.Limits(pingInterval: .milliseconds(1), idleTimeout: .seconds(100))
+  private static let limits = KeepAlive.Limits(pingInterval: .milliseconds(10), idleTimeout: .seconds(100))
 
   private static func keptAlive(_ pair: (SocketTransport, SocketTransport)) -> (any Transport, any Transport) {
     (KeepAliveTransport(pair.0, limits: limits), KeepAliveTransport(pair.1, limits: limits))
