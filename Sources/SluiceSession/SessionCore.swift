@@ -167,7 +167,10 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     case .goodbye(let message):
       state.withLock { $0.goodbye = message }
       // What the other end sent on the link before this is there by now, and still to be delivered.
-      parts.carrier.link.drainRest { [weak self] in self?.finish(.closedByPeer(message)) }
+      parts.carrier.link.drainRest { [weak self, reactor = parts.reactor] in
+        // After the link had its say about it: it may have broken the protocol.
+        reactor.perform { [weak self] in self?.finish(.closedByPeer(message)) }
+      }
     }
   }
 
