@@ -10,7 +10,10 @@ import Synchronization
   private nonisolated(unsafe) let word = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
 
   /// Whether the thread sleeps on something else than this parker, so that who unparks it has to wake it there.
-  public let isElsewhere = Atomic<Bool>(false)
+  ///
+  /// It says in which of the thread's waits, 0 for none: who was about to wake it for one does not take the next for that.
+  public let elsewhere = Atomic<UInt64>(0)
+  private let waitCount = Atomic<UInt64>(0)
 
   private static let awake: UInt32 = 0
   /// There is a wake-up to take.
@@ -51,6 +54,9 @@ import Synchronization
 
   /// Whether both are one thread's.
   public static func == (left: Parker, right: Parker) -> Bool { left === right }
+
+  /// The number of the thread's next wait, from 1. Only on the parker's own thread.
+  public func beginWait() -> UInt64 { waitCount.wrappingAdd(1, ordering: .relaxed).newValue }
 
   /// Sleeps until woken; takes a wake-up that came before. Only on the parker's own thread.
   ///

@@ -6,10 +6,12 @@ public protocol Drainer: AnyObject, Sendable {
   /// Delivers what arrives, on the calling thread, until `isDone` or the deadline; or sleeps, while others do. Returns early
   /// when nothing arrives any more.
   ///
-  /// - Parameter parker: The calling thread's. It is unparked, and interrupted, when `isDone` changes.
-  func drain(for parker: Parker, deadline: ContinuousClock.Instant?, until isDone: () -> Bool)
-  /// Makes a thread that sleeps as it drains look whether it is done.
-  func interrupt(_ parker: Parker)
+  /// - Parameters:
+  ///   - parker: The calling thread's. It is unparked, and interrupted, when `isDone` changes.
+  ///   - wait: Which of the thread's waits this is.
+  func drain(for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?, until isDone: () -> Bool)
+  /// Makes a thread that sleeps as it drains look whether it is done, if it still is in that wait.
+  func interrupt(_ parker: Parker, wait: UInt64)
 }
 
 /// A value that is delivered once, from any thread, to one waiter, who blocks or suspends for it.
@@ -22,8 +24,10 @@ public final class OneShot<Value: Sendable>: Sendable {
     case empty
     case suspended(UnsafeContinuation<Value, Never>)
     /// A thread sleeps, or drains a source meanwhile.
-    case blocked(Parker, (any Drainer)?)
+    case blocked(Parker, wait: UInt64, (any Drainer)?)
     case fulfilled(Value)
+    /// The waiter has the value. Not kept here: whoever delivered it may hold this for a while.
+    case taken
   }
 
   @usableFromInline let state: Mutex<State>
@@ -48,36 +52,46 @@ public final class OneShot<Value: Sendable>: Sendable {
   /// Delivers `value`; false when something else was delivered before.
   @inlinable @discardableResult public func fulfill(_ value: Value) -> Bool {
     let before = state.withLock { state -> State? in
-      if case .fulfilled = state { return nil }
       let before = state
-      state = .fulfilled(value)
+      switch before {
+      case .fulfilled, .taken: return nil
+      case .suspended: state = .taken
+      case .empty, .blocked: state = .fulfilled(value)
+      }
       isDone.store(true, ordering: .sequentiallyConsistent)
       return before
     }
     switch before {
-    case nil, .fulfilled: return false
+    case nil, .fulfilled, .taken: return false
     case .empty: break
     case .suspended(let continuation): unsafe continuation.resume(returning: value)
-    case .blocked(let parker, let source):
+    case .blocked(let parker, let wait, let source):
       parker.unpark()
-      source?.interrupt(parker)
+      source?.interrupt(parker, wait: wait)
     }
     return true
   }
 
-  /// What was delivered, if anything was.
-  @inlinable public var current: Value? {
+  /// Takes what was delivered, if anything was.
+  @inlinable func take() -> Value? {
     guard isFulfilled else { return nil }
-    return state.withLock { if case .fulfilled(let value) = $0 { value } else { nil } }
+    return state.withLock { state in
+      guard case .fulfilled(let value) = state else { return nil }
+      state = .taken
+      return value
+    }
   }
 
   /// Suspends until the value is there. When the task is cancelled first, `onCancel` is delivered. One waiter only.
   @inlinable public func wait(onCancel: Value) async -> Value {
-    if let current { return current }
+    if let value = take() { return value }
     return await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { continuation in
         let delivered = state.withLock { state -> Value? in
-          if case .fulfilled(let value) = state { return value }
+          if case .fulfilled(let value) = state {
+            state = .taken
+            return value
+          }
           state = unsafe .suspended(continuation)
           return nil
         }
@@ -95,14 +109,15 @@ public final class OneShot<Value: Sendable>: Sendable {
   @inlinable public func waitBlocking(
     deadline: ContinuousClock.Instant?, onTimeout: Value, draining source: (any Drainer)? = nil
   ) -> Value {
-    if let current { return current }
+    if let value = take() { return value }
     let parker = Parker.current
+    let wait = parker.beginWait()
     state.withLock { state in
-      if case .empty = state { state = .blocked(parker, source) }
+      if case .empty = state { state = .blocked(parker, wait: wait, source) }
     }
-    source?.drain(for: parker, deadline: deadline) { isFulfilled }
+    source?.drain(for: parker, wait: wait, deadline: deadline) { isFulfilled }
     while true {
-      if let current { return current }
+      if let value = take() { return value }
       if !parker.park(deadline: deadline) { fulfill(onTimeout) }
     }
   }

@@ -138,8 +138,10 @@ extension Link {
   // MARK: A blocked thread's turn
 
   /// Delivers what arrives, on the calling thread, until `isDone` or the deadline; or sleeps, while others do. For a thread
-  /// whose parker is unparked, with ``interrupt(_:)``, when `isDone` changes.
-  package func drain(for parker: Parker, deadline: ContinuousClock.Instant?, until isDone: () -> Bool) {
+  /// whose parker is unparked, with ``interrupt(_:wait:)``, when `isDone` changes.
+  package func drain(
+    for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?, until isDone: () -> Bool
+  ) {
     guard let ring else { return }
     while !isDone() {
       let taking = draining.withLock { state in
@@ -151,7 +153,7 @@ extension Link {
       case .refused: return
       case .granted(let wasArmed):
         if wasArmed { ring.receiver.disarm() }
-        if !drain(ring, parker, deadline, isDone) { return }
+        if !drain(ring, parker, wait, deadline, isDone) { return }
       case .queued:
         if !parker.park(deadline: deadline) {
           withdraw(parker)
@@ -164,7 +166,8 @@ extension Link {
 
   /// With the turn, which is passed on in the end. False when the deadline passed, or nothing comes any more.
   private func drain(
-    _ ring: RingTransport, _ parker: Parker, _ deadline: ContinuousClock.Instant?, _ isDone: () -> Bool
+    _ ring: RingTransport, _ parker: Parker, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
+    _ isDone: () -> Bool
   ) -> Bool {
     isThreadDraining.store(true, ordering: .relaxed)
     func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
@@ -175,14 +178,18 @@ extension Link {
         passOn()
         return true
       case .more: continue
-      case .paused: return true
-      case .finished: return false
+      case .paused:
+        isThreadDraining.store(false, ordering: .relaxed)
+        return true
+      case .finished:
+        isThreadDraining.store(false, ordering: .relaxed)
+        return false
       case .empty: break
       }
-      parker.isElsewhere.store(true, ordering: .sequentiallyConsistent)
+      parker.elsewhere.store(wait, ordering: .sequentiallyConsistent)
       // An error is met again by the next drain.
       let isInTime = (try? ring.receiver.wait(deadline: deadline, unless: isInterrupted)) ?? true
-      parker.isElsewhere.store(false, ordering: .sequentiallyConsistent)
+      parker.elsewhere.store(0, ordering: .sequentiallyConsistent)
       if !isInTime || isInterrupted() {
         passOn()
         return isInTime
@@ -197,10 +204,10 @@ extension Link {
     if let next { next.unpark() } else { rest() }
   }
 
-  /// Makes a thread that sleeps as it drains look whether it is done.
-  package func interrupt(_ parker: Parker) {
+  /// Makes a thread that sleeps as it drains look whether it is done, if it still is in that wait.
+  package func interrupt(_ parker: Parker, wait: UInt64) {
     // Who has looked, and not yet slept, is not woken by this: again, until it is awake.
-    while parker.isElsewhere.load(ordering: .sequentiallyConsistent) {
+    while parker.elsewhere.load(ordering: .sequentiallyConsistent) == wait {
       ring?.receiver.wakeSleepers()
       WorkerThread.yield()
     }
@@ -210,7 +217,7 @@ extension Link {
   /// may sleep again, and rightly.
   private func interruptDrainer() {
     while isRestWanted.load(ordering: .sequentiallyConsistent),
-      let parker = draining.withLock({ $0.drainer }), parker.isElsewhere.load(ordering: .sequentiallyConsistent)
+      let parker = draining.withLock({ $0.drainer }), parker.elsewhere.load(ordering: .sequentiallyConsistent) != 0
     {
       ring?.receiver.wakeSleepers()
       WorkerThread.yield()

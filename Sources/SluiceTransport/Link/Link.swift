@@ -146,9 +146,9 @@ package final class Link: Drainer, Sendable {
   /// Ends the link; everybody who waits to send is told. For the owner.
   package func end() {
     let ended = state.withLock { state in
-      state.hasEnded = true
-      defer { state = State(hasEnded: true) }
-      return state
+      let before = state
+      state = State(hasEnded: true)
+      return before
     }
     ended.reading?.cancel()
     ended.writing?.cancel()
