@@ -254,6 +254,8 @@ final class SocketReceiver: Sendable {
     guard state.buffer.unreadByteCount == 0 else {
       throw .truncatedFrame(receivedByteCount: state.buffer.unreadByteCount)
     }
+    // This end's own closing looks like the peer's to the kernel.
+    if isClosed.load(ordering: .acquiring) { throw .closed }
     return .endOfStream
   }
 
