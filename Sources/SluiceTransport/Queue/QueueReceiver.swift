@@ -90,6 +90,8 @@ public final class QueueReceiver: Sendable {
         // Looked at before the queue: what was sent before the end is found there.
         let hasPeerEnded = peer.isSet(.sendingEnded)
         watch.look()
+        // Looked at after that: who closes notifies once it is marked.
+        if isClosed.load(ordering: .sequentiallyConsistent) { throw .closed }
         let target = unsafe nextTarget(state)
         guard let byteCount = try unsafe tryReceive(into: target) else {
           if hasPeerEnded { return try end(&state) }
