@@ -238,6 +238,10 @@ import Testing
       while pair.server.statistics.requestsQueued == 0 { await Task.yield() }
       asking.cancel()
       _ = try? await asking.value
+      // Behind the withdrawal on its lane, so that this has arrived when that has.
+      try await pair.client.notify(try request(pair.client, "behind"))
+      var notes = pair.server.notifications.makeAsyncIterator()
+      _ = try #require(try await notes.next())
       let second = Task {
         let question = try request(pair.client, "seen")
         return try await pair.client.request(question)
