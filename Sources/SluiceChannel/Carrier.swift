@@ -35,6 +35,7 @@ package final class Carrier: Sendable {
     package var messagesDropped: UInt64 = 0
   }
 
+  /// The session's link. Channels may have one of their own.
   package let link: Link
   package let reactor: Reactor
   package let lender: Lender
@@ -232,7 +233,7 @@ package final class Carrier: Sendable {
   }
 
   /// Sends the handles and the envelope, as far as room and credit allow.
-  func trySend(_ outgoing: inout Outgoing, on lane: UInt32) throws(ChannelError) -> Link.SendOutcome {
+  func trySend(_ outgoing: inout Outgoing, on lane: UInt32, of link: Link) throws(ChannelError) -> Link.SendOutcome {
     if !outgoing.handles.isEmpty, !outgoing.handlesAreSent {
       guard let control = attachedControl else { return .ended }
       if let signal = control.sendHandles(outgoing.handles, ticket: outgoing.envelope.handleTicket) {
@@ -241,13 +242,15 @@ package final class Carrier: Sendable {
       outgoing.handlesAreSent = true
     }
     do {
-      return try sendFrame(outgoing, on: lane)
+      return try sendFrame(outgoing, on: lane, of: link)
     } catch {
       throw .transport(error)
     }
   }
 
-  private func sendFrame(_ outgoing: Outgoing, on lane: UInt32) throws(TransportError) -> Link.SendOutcome {
+  private func sendFrame(
+    _ outgoing: Outgoing, on lane: UInt32, of link: Link
+  ) throws(TransportError) -> Link.SendOutcome {
     let envelope = outgoing.envelope
     return unsafe try withUnsafeTemporaryAllocation(byteCount: envelope.frameByteCount, alignment: 8) {
       buffer throws(TransportError) in

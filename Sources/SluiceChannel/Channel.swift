@@ -87,7 +87,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   func nextNotificationSync(
     from queue: Mailbox<MessageContent, ChannelError>, timeout: Duration?
   ) throws(ChannelError) -> Message<Root>? {
-    let item = queue.nextBlocking(deadline: Self.deadline(timeout), draining: core.carrier.link)
+    let item = queue.nextBlocking(deadline: Self.deadline(timeout), draining: core.link)
     return try item.taken(from: core, gaveUp: .timedOut).map { Message(content: $0) }
   }
 
@@ -164,7 +164,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   ) throws(ChannelError) -> Request<Root>? {
     let deadline = Self.deadline(timeout)
     while true {
-      let item = queue.nextBlocking(deadline: deadline, draining: core.carrier.link)
+      let item = queue.nextBlocking(deadline: deadline, draining: core.link)
       guard let call = try item.taken(from: core, gaveUp: .timedOut) else { return nil }
       if let request = Request(call, on: self) { return request }
     }

@@ -33,6 +33,8 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   package let lane: UInt32
   let carrier: Carrier
+  /// What carries the channel: the session's link, or one of its own.
+  package let link: Link
   /// Keeps the session as long as somebody uses the channel.
   let owner: any Sendable & AnyObject
   let requests: Mailbox<IncomingCall, ChannelError>
@@ -63,9 +65,11 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Whether there is a sorter.
   private let isSorted = Atomic<Bool>(false)
 
-  package init(lane: UInt32, carrier: Carrier, window: UInt32, owner: any Sendable & AnyObject) {
+  /// - Parameter link: Nil for the session's.
+  package init(lane: UInt32, carrier: Carrier, link: Link? = nil, window: UInt32, owner: any Sendable & AnyObject) {
     self.lane = lane
     self.carrier = carrier
+    self.link = link ?? carrier.link
     self.owner = owner
     self.window = window
     requests = Mailbox(capacity: Int(window))
@@ -97,7 +101,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func sendSync(_ outgoing: consuming Carrier.Outgoing, deadline: ContinuousClock.Instant?) throws(ChannelError) {
     var outgoing = outgoing
     while let signal = try attempt(&outgoing) {
-      let isWorthwhile = signal.waitBlocking(deadline: deadline, onTimeout: false, draining: carrier.link)
+      let isWorthwhile = signal.waitBlocking(deadline: deadline, onTimeout: false, draining: link)
       try goOn(isWorthwhile, outgoing, deadline: deadline)
     }
   }
@@ -106,7 +110,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func attempt(_ outgoing: inout Carrier.Outgoing) throws(ChannelError) -> OneShot<Bool>? {
     do throws(ChannelError) {
       if outgoing.isCharged, hasFinished.load(ordering: .relaxed) { throw ChannelError.closed }
-      switch try carrier.trySend(&outgoing, on: lane) {
+      switch try carrier.trySend(&outgoing, on: lane, of: link) {
       case .sent:
         if outgoing.envelope.kind.hasContent { counters.sent(byteCount: outgoing.byteCount) }
         return nil
@@ -180,7 +184,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Blocks the thread for the response.
   func awaitAnswerSync(_ pending: Pending, deadline: ContinuousClock.Instant?) throws(ChannelError) -> MessageContent {
     try pending.answer.waitBlocking(
-      deadline: deadline, onTimeout: .failure(.timedOut), draining: carrier.link
+      deadline: deadline, onTimeout: .failure(.timedOut), draining: link
     ).get()
   }
 
@@ -196,8 +200,8 @@ package final class ChannelCore: LaneReceiver, Sendable {
   nonisolated(nonsending) func suspended<Result>(
     _ wait: nonisolated(nonsending) () async -> Result
   ) async -> Result {
-    carrier.link.beginSuspension()
-    defer { carrier.link.endSuspension() }
+    link.beginSuspension()
+    defer { link.endSuspension() }
     return await wait()
   }
 
@@ -361,7 +365,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// A queued message was taken: the other end may send another.
   func taken() {
-    carrier.link.frameTaken(on: lane)
+    link.frameTaken(on: lane)
   }
 
   /// A request of the other end was answered, or will not be.
@@ -396,7 +400,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Closes the channel at this end, and says so to the other.
   package func close() {
     guard end(.closed) else { return }
-    carrier.link.close(lane)
+    link.close(lane)
     carrier.laneClosed(lane)
     // Nobody will take these: their leases go back.
     _ = requests.removeAll()

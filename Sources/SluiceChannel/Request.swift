@@ -105,7 +105,7 @@ public final class Request<Root: StructSchema>: Sendable {
   /// As ``send(_:handles:)``, but blocks the thread.
   public func sendSync(_ item: borrowing MessageBuilder<Root>, handles: [Handle] = []) throws(ChannelError) {
     while let signal = try takeCredit() {
-      guard signal.waitBlocking(deadline: nil, onTimeout: false, draining: channel.core.carrier.link) else {
+      guard signal.waitBlocking(deadline: nil, onTimeout: false, draining: channel.core.link) else {
         throw .withdrawn
       }
     }

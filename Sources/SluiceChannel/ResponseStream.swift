@@ -51,7 +51,7 @@ public final class ResponseStream<Root: StructSchema>: AsyncSequence, Sendable {
 
   /// As ``next()``, but blocks the thread.
   public func nextSync() throws(ChannelError) -> Message<Root>? {
-    try taken(stream.items.nextBlocking(deadline: deadline, draining: core.carrier.link), gaveUp: .timedOut)
+    try taken(stream.items.nextBlocking(deadline: deadline, draining: core.link), gaveUp: .timedOut)
   }
 
   private func taken(
