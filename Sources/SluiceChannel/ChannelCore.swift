@@ -90,10 +90,11 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func send(_ outgoing: consuming Carrier.Outgoing, deadline: ContinuousClock.Instant?) async throws(ChannelError) {
     var outgoing = outgoing
     while let signal = try attempt(&outgoing) {
+      try waitUnlessItFails(for: signal, outgoing)
       let timer = deadline.map { carrier.reactor.schedule(at: $0) { signal.fulfill(false) } }
       let isWorthwhile = await suspended { await signal.wait(onCancel: false) }
       timer?.cancel()
-      try goOn(isWorthwhile, outgoing, deadline: deadline)
+      try goOn(isWorthwhile, signal, outgoing, deadline: deadline)
     }
   }
 
@@ -101,8 +102,9 @@ package final class ChannelCore: LaneReceiver, Sendable {
   func sendSync(_ outgoing: consuming Carrier.Outgoing, deadline: ContinuousClock.Instant?) throws(ChannelError) {
     var outgoing = outgoing
     while let signal = try attempt(&outgoing) {
+      try waitUnlessItFails(for: signal, outgoing)
       let isWorthwhile = signal.waitBlocking(deadline: deadline, onTimeout: false, draining: link)
-      try goOn(isWorthwhile, outgoing, deadline: deadline)
+      try goOn(isWorthwhile, signal, outgoing, deadline: deadline)
     }
   }
 
@@ -123,11 +125,25 @@ package final class ChannelCore: LaneReceiver, Sendable {
     }
   }
 
+  /// There is neither credit nor room: an error, if that is what the caller has chosen.
+  private func waitUnlessItFails(
+    for signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing
+  ) throws(ChannelError) {
+    guard link.failsWithoutRoom else { return }
+    giveUpSending(signal, outgoing)
+    throw endedWith ?? .transport(.noRoom)
+  }
+
+  private func giveUpSending(_ signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing) {
+    link.forget(signal, on: lane)
+    carrier.abandon(outgoing)
+  }
+
   private func goOn(
-    _ isWorthwhile: Bool, _ outgoing: Carrier.Outgoing, deadline: ContinuousClock.Instant?
+    _ isWorthwhile: Bool, _ signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing, deadline: ContinuousClock.Instant?
   ) throws(ChannelError) {
     guard !isWorthwhile else { return }
-    carrier.abandon(outgoing)
+    giveUpSending(signal, outgoing)
     if let end = state.withLock({ $0.end }) { throw end }
     if let deadline, deadline <= .now { throw .timedOut }
     throw Task.isCancelled ? .cancelled : .closed

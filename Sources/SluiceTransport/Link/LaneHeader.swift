@@ -7,7 +7,7 @@
 /// | 5 | 3 | zero |
 ///
 /// The rest of the frame is the lane's: an envelope, or for ``Kind/grant`` four bytes, the
-/// credits granted, or for ``Kind/close`` nothing.
+/// credits granted, or for ``Kind/close``, ``Kind/probe`` and ``Kind/answer`` nothing.
 public struct LaneHeader: Sendable, Hashable {
   /// What a frame does to its lane.
   public enum Kind: UInt8, Sendable {
@@ -19,6 +19,10 @@ public struct LaneHeader: Sendable, Hashable {
     case grant = 3
     /// The sender neither sends nor takes anything on this lane any more. Not answered.
     case close = 4
+    /// Asks whether the other end receives what was sent before. On lane 0, which is no channel's.
+    case probe = 5
+    /// The answer to a probe: one for those that have arrived. On lane 0.
+    case answer = 6
   }
 
   /// Size of the header on the wire.

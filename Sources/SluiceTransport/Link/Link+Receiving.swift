@@ -331,6 +331,7 @@ extension Link {
     switch header.kind {
     case .grant: return grantArrived(frame, on: header.lane)
     case .close: return closeArrived(on: header.lane)
+    case .probe, .answer: return probeArrived(header, byteCount: frame.byteCount)
     case .charged, .free: break
     }
     let receiver = state.withLock { state -> (any LaneReceiver)?? in

@@ -64,15 +64,38 @@ package final class Link: Drainer, Sendable {
   /// A small frame of the link itself.
   struct Notice {
     let lane: UInt32
-    /// Credits granted; nil closes the lane.
-    let grant: UInt32?
+    let kind: LaneHeader.Kind
+    /// Credits granted.
+    var count: UInt32 = 0
+
+    /// The frame, of which the first ``byteCount`` bytes count.
+    var bytes: InlineArray<12, UInt8> {
+      var bytes = InlineArray<12, UInt8>(repeating: 0)
+      var span = bytes.mutableSpan
+      // Sound: integers have no padding.
+      var frame = unsafe span.mutableBytes
+      LaneHeader(lane: lane, kind: kind).encode(into: &frame)
+      frame.storeLittleEndian(count, at: LaneHeader.byteCount)
+      return bytes
+    }
+
+    /// The frame.
+    var frame: [UInt8] {
+      let bytes = bytes
+      return (0..<byteCount).map { bytes[$0] }
+    }
+
+    var byteCount: Int { kind == .grant ? LaneHeader.grantByteCount : LaneHeader.byteCount }
   }
 
   struct State {
     var lanes: [UInt32: Lane] = [:]
     var roomWaiters: [OneShot<Bool>] = []
-    /// Grants and closings that the transport had no room for yet.
+    /// Grants, closings and the like that the transport had no room for yet.
     var unsentNotices: Deque<Notice> = []
+    /// Whether an answer to a probe is under way, or waits for room.
+    var owesAnswer = false
+    var stall = StallWatch()
     var reading: Registration?
     var writing: Registration?
     /// The transport takes nothing any more. What the other end sent before can still be received, and then its end.
@@ -98,6 +121,7 @@ package final class Link: Drainer, Sendable {
   /// Looks after the link when threads leave it.
   let watch = LinkWatch()
   let parkingPatience: Duration
+  let stallPolicy: StallPolicy
   let owner = Mutex(WeakOwner())
 
   struct WeakOwner {
@@ -106,16 +130,21 @@ package final class Link: Drainer, Sendable {
 
   /// A link over `transport`; each lane may have `window` charged frames under way in each direction.
   ///
-  /// - Parameter parkingPatience: How long a frame waits for what it needs from the control socket. That was sent before
-  ///   the frame; it is late only when the other end is stopped, or its control socket full.
+  /// - Parameters:
+  ///   - stallPolicy: What happens when the other end does not receive. The link ends with `peerStalled` after the time of
+  ///     `disconnect`, or twice that, without a sign that it does.
+  ///   - parkingPatience: How long a frame waits for what it needs from the control socket. That was sent before
+  ///     the frame; it is late only when the other end is stopped, or its control socket full.
   package init(
-    over transport: any Transport, reactor: Reactor, window: UInt32, parkingPatience: Duration = .seconds(10)
+    over transport: any Transport, reactor: Reactor, window: UInt32, stallPolicy: StallPolicy = .suspend,
+    parkingPatience: Duration = .seconds(10)
   ) {
     self.transport = transport
     ring = transport as? RingTransport
     self.reactor = reactor
     self.window = window
     self.parkingPatience = parkingPatience
+    self.stallPolicy = stallPolicy
   }
 
   /// What carries the frames.
@@ -135,16 +164,18 @@ package final class Link: Drainer, Sendable {
   package func close(_ lane: UInt32) {
     guard let closed = state.withLock({ $0.lanes.removeValue(forKey: lane) }) else { return }
     for waiter in closed.creditWaiters { waiter.fulfill(false) }
-    send(Notice(lane: lane, grant: nil))
+    send(Notice(lane: lane, kind: .close))
   }
 
   /// Says to the other end that a lane is closed which is not open here (any more).
   package func refuse(_ lane: UInt32) {
-    send(Notice(lane: lane, grant: nil))
+    send(Notice(lane: lane, kind: .close))
   }
 
   /// Ends the link; everybody who waits to send is told. For the owner.
-  package func end() {
+  ///
+  /// - Parameter sendingRest: Whether closings and grants that wait for room still go, if there is some in a moment.
+  package func end(sendingRest: Bool = false) {
     let ended = state.withLock { state in
       let before = state
       state = State(hasEnded: true)
@@ -157,7 +188,9 @@ package final class Link: Drainer, Sendable {
     for lane in ended.lanes.values {
       for waiter in lane.creditWaiters { waiter.fulfill(false) }
     }
-    if !ended.hasEnded { Linger.close(transport, reactor: reactor) }
+    guard !ended.hasEnded else { return }
+    let rest = sendingRest && !ended.isMute ? Array(ended.unsentNotices) : []
+    Linger.close(transport, unsent: rest.map { ($0.frame, []) }, reactor: reactor)
   }
 
   // MARK: Sending
@@ -174,7 +207,10 @@ package final class Link: Drainer, Sendable {
       state.lanes.values[index].creditWaiters.append(waiter)
       return .blocked(waiter)
     }
-    if let refusal { return refusal }
+    if let refusal {
+      if case .blocked = refusal { beganToWait() }
+      return refusal
+    }
     do {
       if try transport.trySend(frame.bytes, handles: []) == .sent {
         flushIfNeeded()
@@ -194,7 +230,7 @@ package final class Link: Drainer, Sendable {
   /// Books that a charged frame was taken from a queue, and grants credit back when it is time.
   package func frameTaken(on lane: UInt32) {
     let grant = state.withLock { $0.lanes[lane]?.credits.frameTaken() ?? 0 }
-    if grant > 0 { send(Notice(lane: lane, grant: grant)) }
+    if grant > 0 { send(Notice(lane: lane, kind: .grant, count: grant)) }
   }
 
   private func putBackCredit(on lane: UInt32) {
@@ -215,6 +251,7 @@ package final class Link: Drainer, Sendable {
     }
     guard !hasEnded else { return .ended }
     watchForRoom()
+    beganToWait()
     return .blocked(waiter)
   }
 
@@ -225,14 +262,13 @@ package final class Link: Drainer, Sendable {
   /// Asks the reactor to say when the transport takes more. It also says so when that is the case already, so no wake-up is
   /// lost.
   private func watchForRoom() {
-    state.withLock { state in
-      guard !state.hasEnded, !state.isMute, state.writing == nil else { return }
-      // Without a registration nobody could be woken: the link fails below.
+    let isWatched = state.withLock { state in
+      guard !state.hasEnded, !state.isMute, state.writing == nil else { return true }
       state.writing = try? reactor.register(transport.writeDescriptor, for: .writable) { [self] _ in roomAppeared() }
+      return state.writing != nil
     }
-    if state.withLock({ $0.writing == nil && !$0.hasEnded && !$0.isMute }) {
-      finish(.failed(.failed(SystemError(operation: "epoll_ctl", errno: .noMemory))))
-    }
+    // Nobody could be woken.
+    if !isWatched { finish(.failed(.failed(SystemError(operation: "epoll_ctl", errno: .noMemory)))) }
   }
 
   private func roomAppeared() {
@@ -259,7 +295,7 @@ package final class Link: Drainer, Sendable {
   }
 
   /// Sends a notice, or keeps it until there is room.
-  private func send(_ notice: Notice) {
+  func send(_ notice: Notice) {
     let mustQueue = state.withLock { state in
       guard !state.unsentNotices.isEmpty else { return false }
       state.unsentNotices.append(notice)
@@ -274,15 +310,12 @@ package final class Link: Drainer, Sendable {
 
   /// False when there is no room for it.
   private func trySend(_ notice: Notice) -> Bool {
-    var bytes = InlineArray<12, UInt8>(repeating: 0)
-    var span = bytes.mutableSpan
-    // Sound: integers have no padding.
-    var frame = unsafe span.mutableBytes
-    LaneHeader(lane: notice.lane, kind: notice.grant == nil ? .close : .grant).encode(into: &frame)
-    if let grant = notice.grant { frame.storeLittleEndian(grant, at: LaneHeader.byteCount) }
-    let byteCount = notice.grant == nil ? LaneHeader.byteCount : LaneHeader.grantByteCount
+    let bytes = notice.bytes
     do {
-      guard try transport.trySend(frame.bytes.extracting(first: byteCount), handles: []) == .sent else { return false }
+      // Sound: integers have no padding.
+      let frame = unsafe bytes.span.bytes.extracting(first: notice.byteCount)
+      guard try transport.trySend(frame, handles: []) == .sent else { return false }
+      if notice.kind == .answer { state.withLock { $0.owesAnswer = false } }
       flushIfNeeded()
     } catch {
       becomeMute()

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LaneHeaderTests {
   private func frame(_ bytes: [UInt8]) -> LaneHeader? { LaneHeader(bytes.span.bytes) }
 
-  @Test(arguments: [LaneHeader.Kind.charged, .free, .grant, .close])
+  @Test(arguments: [LaneHeader.Kind.charged, .free, .grant, .close, .probe, .answer])
   func `a header reads back as it was written`(kind: LaneHeader.Kind) {
     var bytes = [UInt8](repeating: 0xff, count: 12)
     var span = bytes.mutableSpan
@@ -18,7 +18,7 @@ import Testing
   @Test func `a frame too short, of no known kind, or with reserved bits is refused`() {
     #expect(frame([1, 0, 0, 0, 1, 0, 0]) == nil)
     #expect(frame([1, 0, 0, 0, 0, 0, 0, 0]) == nil)
-    #expect(frame([1, 0, 0, 0, 5, 0, 0, 0]) == nil)
+    #expect(frame([1, 0, 0, 0, 7, 0, 0, 0]) == nil)
     #expect(frame([1, 0, 0, 0, 1, 1, 0, 0]) == nil)
     #expect(frame([1, 0, 0, 0, 1, 0, 0, 1]) == nil)
   }
