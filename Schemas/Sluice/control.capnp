@@ -29,6 +29,7 @@ struct ControlMessage {
     # The sender has returned leases, and found that the other end waits for that: see ReturnTableLayout.
     shareSegment @12 :SegmentShare;
     segmentShared @13 :SegmentShareAnswer;
+    abandonChannel @14 :AbandonChannel;
   }
 }
 
@@ -51,8 +52,8 @@ struct ReturnTable {
 }
 
 struct Hello {
-  # The client introduces itself. Handles: 1, the client's return table; with `ring` two more, the client's half of the
-  # ring; then those of each of `channels`, in order.
+  # The client introduces itself. Handles: 1, the client's return table; with `ring` two more, with `queue` three, the
+  # client's half; then those of each of `channels`, in order.
   #
   # What this says of the client is a claim, checked against the server's list of allowed apps; who the client is, is
   # read from the kernel.
@@ -71,7 +72,7 @@ struct Hello {
   # that a live session of the server has is refused.
 
   ring @6 :RingHalf;
-  # The client can use a ring as the link. Null if it cannot, or will not: then the link is a socket.
+  # The client can use a ring as the link. Null if it cannot, or will not.
 
   namedSegments @7 :Bool;
   # The client asks for named segments, and trusts the server with them.
@@ -85,6 +86,10 @@ struct Hello {
 
   readWriteArenas @10 :Bool;
   # The client asks for memory that both ends write to, and trusts the server with it.
+
+  queue @11 :QueueHalf;
+  # The client can use queues as the link. Not with `ring`. With neither of them, or if the server uses another kind, the link
+  # is a socket.
 }
 
 struct RingHalf {
@@ -99,9 +104,19 @@ struct RingHalf {
   # Bytes that a frame may have. At least 24,608, those of the largest envelope; two must fit into the ring.
 }
 
+struct QueueHalf {
+  # One end's half of a link of two POSIX message queues. Handles: 3, the sending end of the queue that the sender of this
+  # struct receives from; the sealed memfd of its status page; and a socket, whose one end fills while the sender of this
+  # struct finds no room: reading all from it tells that it may send. Messages are described by FragmentHeader, the page by
+  # QueueStatusWord.
+
+  largestFrame @0 :UInt32;
+  # Bytes that a frame may have. At least 24,608, those of the largest envelope. A frame takes as many messages as it needs.
+}
+
 struct Welcome {
   # The server accepts. Handles: the server's return table, then with a socket 1, the client's end of the link; with a ring
-  # 2, the server's half.
+  # 2, with queues 3, the server's half.
 
   version @0 :UInt32;
   linkKind @1 :LinkKind;
@@ -118,6 +133,9 @@ struct Welcome {
   readWriteArenas @6 :Bool;
   # Whether both ends ask for memory that both write to: memfds, sealed against shrinking, growing and further seals, which
   # the application passes with its messages. See ReadWriteArena.
+
+  queue @7 :QueueHalf;
+  # The server's half, if the link is a pair of queues.
 }
 
 enum SegmentBacking {
@@ -135,7 +153,12 @@ enum LinkKind {
   # A Unix stream socket. Frames on it are described by LaneHeader and Envelope.
 
   ring @1;
-  # Two rings in shared memory, with the same frames. Only if the client has offered its half.
+  # Two rings in shared memory, with the same frames.
+
+  queue @2;
+  # Two POSIX message queues, with the same frames.
+
+  # Rings and queues only if the client has offered its half.
 }
 
 struct Refusal {
@@ -199,24 +222,38 @@ struct OpenChannel {
   # Schema id of the struct in `metadata`, which stands there in stream framing; 0 if it is none.
 
   dedicated @5 :DedicatedLink;
-  # Asks for a link that carries this channel alone. Null: the session's link carries it. An end that offers none refuses the
-  # channel with `noDedicatedLink`, as all do so far.
+  # Asks for a link that carries this channel alone: frames of no other lane go there, and those of this lane nowhere else.
+  # Null: the session's link carries it. An end that offers none, or no more, refuses the channel with `noDedicatedLink`.
 }
 
 struct DedicatedLink {
-  # A link for one channel. Handles: with a socket 1, the end of it that is not the opener's; with a ring 2, the opener's half.
+  # A link for one channel. It ends with the channel: its end without a close on the lane is its loss. Handles: with a socket 1,
+  # the end of it that is not the opener's; with a ring 2, with queues 3, the opener's half.
 
   kind @0 :LinkKind;
   ring @1 :RingHalf;
   # The opener's half, if the link is a ring.
+
+  queue @2 :QueueHalf;
+  # The opener's half, if the link is a pair of queues.
 }
 
 struct ChannelOpened {
-  # Handles: with `ring` 2, the acceptor's half.
+  # Handles: with `ring` 2, with `queue` 3, the acceptor's half.
 
   lane @0 :UInt32;
   ring @1 :RingHalf;
   # The acceptor's half, if the opener asked for a dedicated link that is a ring; else null.
+
+  queue @2 :QueueHalf;
+  # The acceptor's half, if the opener asked for a dedicated link of queues; else null.
+}
+
+struct AbandonChannel {
+  # The opener of a channel with a dedicated link, which the receiver has accepted, cannot complete the link, or has given up in
+  # the meantime: the channel is closed.
+
+  lane @0 :UInt32;
 }
 
 struct ChannelRefused {
@@ -241,7 +278,7 @@ enum ChannelRefusalReason {
   # The session takes no channels any more.
 
   noDedicatedLink @4;
-  # It offers no links for single channels.
+  # It offers no links for single channels, or no more of them, or could not make its half; `message` says which.
 }
 
 struct SegmentAnnouncement {

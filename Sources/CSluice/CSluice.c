@@ -200,6 +200,12 @@ int sluice_socket_peer_groups(int descriptor, gid_t *groups, size_t *count) {
 }
 
 int sluice_socket_peer_pidfd(int descriptor) { return socket_option(descriptor, SO_PEERPIDFD); }
+int sluice_socket_is_stream(int descriptor) {
+  int domain = socket_option(descriptor, SO_DOMAIN);
+  if (domain < 0) return domain;
+  return domain == AF_UNIX && socket_option(descriptor, SO_TYPE) == SOCK_STREAM &&
+         socket_option(descriptor, SO_ACCEPTCONN) == 0;
+}
 int sluice_socket_get_send_buffer(int descriptor) { return socket_option(descriptor, SO_SNDBUF); }
 int sluice_socket_set_send_buffer(int descriptor, int byte_count) {
   RESULT(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &byte_count, sizeof byte_count));

@@ -172,6 +172,11 @@ public final class Channel<Root: StructSchema>: Sendable {
 
   // MARK: The rest
 
+  /// What carries the channel.
+  public var linkKind: TransportKind { core.link.kind }
+  /// Whether that is a link of its own, and not the one that all channels share.
+  public var hasOwnLink: Bool { core.link !== core.carrier.link }
+
   /// Sends no more notifications and requests: after what was sent before, the other end's sequences of them end. Answers
   /// still go, both ways. Doing so twice does nothing.
   public func finishSending() {

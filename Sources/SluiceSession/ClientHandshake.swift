@@ -28,6 +28,24 @@ struct ClientIntroduction: Sendable {
         metadata: channel.metadata)
     }
   }
+
+  /// The channels, with this end's halves of the links of those that ask for one of their own.
+  func offers(_ assembly: SessionAssembly) throws(SessionError) -> [OwnChannelOffer] {
+    var offers: [OwnChannelOffer] = []
+    for (opening, channel) in zip(openings, channels) {
+      var (opening, link) = (opening, nil as LinkOffer?)
+      if case .own(let kind) = channel.link {
+        let limit = assembly.options.ownLinkLimit
+        guard offers.count(where: { $0.link != nil }) < limit else { throw .tooManyOwnLinks(limit: limit) }
+        var names = assembly.linkNames
+        names.lane = opening.lane
+        link = try LinkOffer(kind ?? assembly.options.link, names, assembly.options)
+        opening.dedicated = link?.half
+      }
+      offers.append(OwnChannelOffer(opening: opening, link: link))
+    }
+    return offers
+  }
 }
 
 /// A client's half of the handshake: one message there, one back. The caller moves them, blocking or suspended.
@@ -40,7 +58,8 @@ struct ClientHandshake {
   private let introduction: ClientIntroduction
   private let peer: PeerIdentity
   private let assembly: SessionAssembly
-  private let ring: RingOffer?
+  private let link: LinkOffer?
+  private let channels: [OwnChannelOffer]
   private let options: SessionOptions
 
   /// Connects to the server's socket, checks whose it is, and prepares the introduction.
@@ -54,13 +73,15 @@ struct ClientHandshake {
     peer = try Self.identify(socket, as: server)
     assembly = try SessionAssembly(
       server: server.name, session: SessionName.make(), role: .client, options: options)
-    ring = options.link == .ring ? try assembly.makeRingOffer() : nil
+    link = options.link == .socket ? nil : try LinkOffer(options.link, assembly.linkNames, options)
+    channels = try introduction.offers(assembly)
     let message = Control.Hello(
       versions: options.versions, serverApp: server.name, clientApp: introduction.client.name,
       session: assembly.session, metadata: introduction.metadata, returnTable: assembly.returnTableSize,
-      ring: ring?.size, channels: introduction.openings, namedSegments: options.segmentBacking != .sealedMemory,
+      link: link?.half, channels: channels.map(\.opening), namedSegments: options.segmentBacking != .sealedMemory,
       readWriteArenas: options.readWriteArenas)
-    handles = [assembly.returnTable.segment.handle] + (ring?.handles ?? [])
+    handles =
+      [assembly.returnTable.segment.handle] + (link?.handles ?? []) + channels.flatMap { $0.link?.handles ?? [] }
     do {
       hello = try Control.hello(message).encoded()
     } catch {
@@ -151,11 +172,12 @@ struct ClientHandshake {
     let link = try makeLink(welcome, Array(handles.dropFirst()))
     let core = try assembly.assemble(
       peerApp: introduction.server.name, peerMetadata: .none, peer: peer,
-      control: ControlConnection(over: transport, reactor: options.reactor), link: link.transport,
-      linkSegments: link.segments, laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
-      peerReturnsHandle: returnTable, initialChannels: introduction.openings, serverWideArena: nil,
+      control: ControlConnection(over: transport, reactor: options.reactor), link: link,
+      laneWindow: welcome.laneWindow, peerReturns: welcome.returnTable,
+      peerReturnsHandle: returnTable, initialChannels: [], serverWideArena: nil,
       namedSegments: welcome.namedSegments, readWriteArenas: welcome.readWriteArenas,
       tidyAfterPeer: { [server = introduction.server] in Rendezvous.removeLeftovers(of: server) }, whenEnded: nil)
+    core.bookInitialChannels(channels)
     do {
       try core.start()
     } catch {
@@ -164,25 +186,14 @@ struct ClientHandshake {
     return Session(core)
   }
 
-  private func makeLink(
-    _ welcome: Control.Welcome, _ handles: [Handle]
-  ) throws(SessionError) -> (transport: any Transport, segments: [SegmentInfo]) {
-    switch welcome.linkKind {
-    case .socket:
-      guard handles.count == 1 else { throw .protocolViolation("a socket with \(handles.count) descriptors") }
-      do {
-        let socket = try SocketTransport(
-          socket: handles[0], maxBlobSize: Envelope.largestFrameByteCount, options: options.socketOptions,
-          reactor: options.reactor)
-        return (socket, [])
-      } catch {
-        throw .transport(error)
-      }
-    case .ring:
-      guard let ring, let size = welcome.ring else { throw .protocolViolation("a ring that was not offered") }
-      return try assembly.complete(ring, size, handles, peer: peer)
-    case .unknown(let kind): throw .protocolViolation("a link of the unknown kind \(kind)")
+  private func makeLink(_ welcome: Control.Welcome, _ handles: [Handle]) throws(SessionError) -> MadeLink {
+    guard welcome.link != .socket else {
+      return try LinkOffer.join(.socket, handles, assembly.linkNames, options, peer: peer)
     }
+    guard let link, link.half.kind == welcome.link.kind else {
+      throw .protocolViolation("a link of a kind that was not offered")
+    }
+    return try link.complete(welcome.link, handles, peer: peer)
   }
 
   /// What a failure of the exchange means; the connection is closed.

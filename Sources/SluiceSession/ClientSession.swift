@@ -11,10 +11,14 @@ public struct InitialChannel: Sendable, Hashable {
   /// The application's own, for the server.
   public let metadata: Metadata
 
+  /// What is to carry it. ``ChannelLink/own(_:)`` without a kind is of the kind that the client's options choose.
+  public let link: ChannelLink
+
   /// A channel for messages with the root type `root`.
-  public init<Root: StructSchema>(_ root: Root.Type, metadata: Metadata = .none) {
+  public init<Root: StructSchema>(_ root: Root.Type, metadata: Metadata = .none, link: ChannelLink = .shared) {
     type = ChannelType(root)
     self.metadata = metadata
+    self.link = link
   }
 }
 

@@ -28,11 +28,11 @@ extension Control {
     case .segment: 1...1
     case .hello(let hello): hello.handleCount...hello.handleCount
     case .openChannel(let opening): opening.handleCount...opening.handleCount
-    case .channelOpened(_, let ring): ring == nil ? 0...0 : 2...2
-    case .welcome(let welcome): welcome.ring == nil ? 2...2 : 3...3
+    case .channelOpened(_, let link): (link?.handleCount ?? 0)...(link?.handleCount ?? 0)
+    case .welcome(let welcome): (1 + welcome.link.handleCount)...(1 + welcome.link.handleCount)
     case .handles: 1...253
     case .refusal, .channelRefused, .withdrawHandles, .goodbye, .retireSegment, .returned, .shareSegment,
-      .segmentShared:
+      .segmentShared, .abandonChannel:
       0...0
     }
   }
@@ -47,14 +47,17 @@ extension Control {
           clientApp: try hello.clientApp, session: try hello.session,
           metadata: try limited(hello.metadata, typeID: hello.metadataTypeId),
           returnTable: TableSize(reading: try hello.returnTable),
-          ring: hello.hasRing ? RingSize(reading: try hello.ring) : nil, channels: try channels(of: hello),
+          link: try half(
+            hello.hasRing ? RingSize(reading: try hello.ring) : nil,
+            hello.hasQueue ? try hello.queue.largestFrame : nil), channels: try channels(of: hello),
           namedSegments: hello.namedSegments, readWriteArenas: hello.readWriteArenas))
     case .welcome(let welcome):
       return .welcome(
         Welcome(
-          version: welcome.version, linkKind: welcome.linkKind, laneWindow: welcome.laneWindow,
-          returnTable: TableSize(reading: try welcome.returnTable),
-          ring: welcome.hasRing ? RingSize(reading: try welcome.ring) : nil,
+          version: welcome.version,
+          link: try half(
+            of: welcome.linkKind, RingSize(reading: try welcome.ring), try welcome.queue.largestFrame),
+          laneWindow: welcome.laneWindow, returnTable: TableSize(reading: try welcome.returnTable),
           namedSegments: try access(welcome.segmentBacking), readWriteArenas: welcome.readWriteArenas))
     case .refusal(let refusal):
       return .refusal(
@@ -64,7 +67,11 @@ extension Control {
     case .openChannel(let opening):
       return .openChannel(try self.opening(opening))
     case .channelOpened(let opened):
-      return .channelOpened(lane: opened.lane, ring: opened.hasRing ? RingSize(reading: try opened.ring) : nil)
+      return .channelOpened(
+        lane: opened.lane,
+        link: try half(
+          opened.hasRing ? RingSize(reading: try opened.ring) : nil,
+          opened.hasQueue ? try opened.queue.largestFrame : nil))
     case .channelRefused(let refused):
       return .channelRefused(
         lane: refused.lane, reason: ChannelRefusalReason(refused.reason), message: try refused.message)
@@ -87,6 +94,8 @@ extension Control {
           identity: SegmentIdentity(device: shared.device, inode: shared.inode)))
     case .segmentShared(let answer):
       return .segmentShared(id: answer.segmentId, isMapped: answer.isMapped)
+    case .abandonChannel(let abandoned):
+      return .abandonChannel(lane: abandoned.lane)
     case .unknown(let discriminant):
       throw ControlError.unknownMessage(discriminant)
     }
@@ -113,12 +122,26 @@ extension Control {
       dedicated: opening.hasDedicated ? try dedicated(try opening.dedicated) : nil)
   }
 
-  private static func dedicated(_ link: DedicatedLink.Reader) throws -> Dedicated {
-    switch link.kind {
-    case .socket: return .socket
-    case .ring: return .ring(RingSize(reading: try link.ring))
-    case .unknown(let kind): throw ControlError.unknownLink(kind)
+  private static func dedicated(_ link: DedicatedLink.Reader) throws -> LinkHalf {
+    try half(of: link.kind, RingSize(reading: try link.ring), try link.queue.largestFrame)
+  }
+
+  /// What is said of a link of that kind. Nothing said of it is a half that cannot be used.
+  private static func half(
+    of kind: LinkKind, _ ring: RingSize, _ largestFrame: UInt32
+  ) throws(ControlError) -> LinkHalf {
+    switch kind {
+    case .socket: .socket
+    case .ring: .ring(ring)
+    case .queue: .queue(largestFrame: largestFrame)
+    case .unknown(let kind): throw .unknownLink(kind)
     }
+  }
+
+  /// The one half of which something is said.
+  private static func half(_ ring: RingSize?, _ largestFrame: UInt32?) throws(ControlError) -> LinkHalf? {
+    guard ring == nil || largestFrame == nil else { throw .twoLinks }
+    return ring.map { .ring($0) } ?? largestFrame.map { .queue(largestFrame: $0) }
   }
 
   private static func announced(_ segment: SegmentAnnouncement.Reader) throws -> AnnouncedSegment {
@@ -170,6 +193,8 @@ enum ControlError: Error, Sendable, Hashable {
   case wrongLane(UInt32)
   /// A kind of link that this version of the protocol does not have.
   case unknownLink(UInt16)
+  /// Halves of links of two kinds where one is to be.
+  case twoLinks
 }
 
 extension Control.TableSize {

@@ -23,10 +23,14 @@ extension Control {
       target.message = refusal.message
       write(refusal.versions, to: target.initVersions())
     case .openChannel(let opening): write(opening, to: root.initOpenChannel())
-    case .channelOpened(let lane, let ring):
+    case .channelOpened(let lane, let link):
       let target = root.initChannelOpened()
       target.lane = lane
-      if let ring { write(ring, to: target.initRing()) }
+      switch link {
+      case nil, .socket: break
+      case .ring(let ring): write(ring, to: target.initRing())
+      case .queue(let largestFrame): target.initQueue().largestFrame = largestFrame
+      }
     case .channelRefused(let lane, let reason, let message):
       let target = root.initChannelRefused()
       target.lane = lane
@@ -58,6 +62,8 @@ extension Control {
       let target = root.initSegmentShared()
       target.segmentId = id
       target.isMapped = isMapped
+    case .abandonChannel(let lane):
+      root.initAbandonChannel().lane = lane
     }
   }
 
@@ -69,7 +75,11 @@ extension Control {
     target.setMetadata(hello.metadata.bytes)
     target.metadataTypeId = hello.metadata.typeID
     write(hello.returnTable, to: target.initReturnTable())
-    if let ring = hello.ring { write(ring, to: target.initRing()) }
+    switch hello.link {
+    case nil, .socket: break
+    case .ring(let ring): write(ring, to: target.initRing())
+    case .queue(let largestFrame): target.initQueue().largestFrame = largestFrame
+    }
     target.namedSegments = hello.namedSegments
     target.readWriteArenas = hello.readWriteArenas
     guard !hello.channels.isEmpty else { return }
@@ -83,22 +93,26 @@ extension Control {
     target.rootTypeName = opening.rootTypeName
     target.setMetadata(opening.metadata.bytes)
     target.metadataTypeId = opening.metadata.typeID
-    switch opening.dedicated {
-    case nil: break
-    case .socket: target.initDedicated().kind = .socket
-    case .ring(let ring):
-      let dedicated = target.initDedicated()
-      dedicated.kind = .ring
-      write(ring, to: dedicated.initRing())
+    guard let half = opening.dedicated else { return }
+    let dedicated = target.initDedicated()
+    dedicated.kind = half.kind.schemaValue
+    switch half {
+    case .socket: break
+    case .ring(let ring): write(ring, to: dedicated.initRing())
+    case .queue(let largestFrame): dedicated.initQueue().largestFrame = largestFrame
     }
   }
 
   private func write(_ welcome: Welcome, to target: SluiceSchemas.Welcome.Builder) {
     target.version = welcome.version
-    target.linkKind = welcome.linkKind
+    target.linkKind = welcome.link.kind.schemaValue
     target.laneWindow = welcome.laneWindow
     write(welcome.returnTable, to: target.initReturnTable())
-    if let ring = welcome.ring { write(ring, to: target.initRing()) }
+    switch welcome.link {
+    case .socket: break
+    case .ring(let ring): write(ring, to: target.initRing())
+    case .queue(let largestFrame): target.initQueue().largestFrame = largestFrame
+    }
     target.readWriteArenas = welcome.readWriteArenas
     target.segmentBacking =
       switch welcome.namedSegments {
@@ -122,6 +136,16 @@ extension Control {
   private func write(_ versions: ProtocolVersions, to target: VersionRange.Builder) {
     target.lowest = versions.lowest
     target.highest = versions.highest
+  }
+}
+
+extension LinkChoice {
+  fileprivate var schemaValue: LinkKind {
+    switch self {
+    case .socket: .socket
+    case .ring: .ring
+    case .queue: .queue
+    }
   }
 }
 

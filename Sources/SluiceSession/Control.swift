@@ -13,8 +13,8 @@ enum Control: Sendable, Hashable {
   /// The server does not accept.
   case refusal(Refusal)
   case openChannel(ChannelOpening)
-  /// With the descriptors of the acceptor's half, if there is one.
-  case channelOpened(lane: UInt32, ring: RingSize?)
+  /// With the acceptor's half of a link of the channel's own, if it has one to tell of.
+  case channelOpened(lane: UInt32, link: LinkHalf?)
   case channelRefused(lane: UInt32, reason: ChannelRefusalReason, message: String)
   /// With the segment's descriptor.
   case segment(AnnouncedSegment)
@@ -27,6 +27,7 @@ enum Control: Sendable, Hashable {
   case returned
   case shareSegment(SharedSegment)
   case segmentShared(id: UInt32, isMapped: Bool)
+  case abandonChannel(lane: UInt32)
 
   struct TableSize: Sendable, Hashable {
     var capacity: UInt32
@@ -38,6 +39,32 @@ enum Control: Sendable, Hashable {
     var largestFrame: UInt32
   }
 
+  /// One end's half of a link, as the other is told of it.
+  enum LinkHalf: Sendable, Hashable {
+    /// Nothing to be told: whoever makes the pair passes the other end of it.
+    case socket
+    case ring(RingSize)
+    case queue(largestFrame: UInt32)
+
+    /// How many descriptors come with it.
+    var handleCount: Int {
+      switch self {
+      case .socket: 1
+      case .ring: RingTransport.Endpoint.handleCount
+      case .queue: QueueTransport.Endpoint.handleCount
+      }
+    }
+
+    /// The kind of link that it is a half of.
+    var kind: LinkChoice {
+      switch self {
+      case .socket: .socket
+      case .ring: .ring
+      case .queue: .queue
+      }
+    }
+  }
+
   struct Hello: Sendable, Hashable {
     var versions: ProtocolVersions
     var serverApp: String
@@ -45,26 +72,25 @@ enum Control: Sendable, Hashable {
     var session: String
     var metadata: Metadata
     var returnTable: TableSize
-    /// If the link may be a ring.
-    var ring: RingSize?
+    /// If the link may be something else than a socket.
+    var link: LinkHalf?
     /// Those that are opened along with the session.
     var channels: [ChannelOpening] = []
     var namedSegments = false
     var readWriteArenas = false
 
     /// How many descriptors come with it, but for those of its channels.
-    var ownHandleCount: Int { ring == nil ? 1 : 3 }
+    var ownHandleCount: Int { 1 + (link?.handleCount ?? 0) }
     /// How many descriptors come with it.
     var handleCount: Int { channels.reduce(ownHandleCount) { $0 + $1.handleCount } }
   }
 
   struct Welcome: Sendable, Hashable {
     var version: UInt32
-    var linkKind: LinkKind
+    /// What carries the session.
+    var link: LinkHalf
     var laneWindow: UInt32
     var returnTable: TableSize
-    /// If the link is a ring.
-    var ring: RingSize?
     /// Who may open segments by name; nil if they are sealed.
     var namedSegments: SegmentAccess?
     /// Whether both ends ask for memory that both write to.
@@ -83,22 +109,10 @@ enum Control: Sendable, Hashable {
     var rootTypeName: String
     var metadata: Metadata
     /// If the channel asks for a link of its own.
-    var dedicated: Dedicated?
+    var dedicated: LinkHalf?
 
     /// How many descriptors come with it.
-    var handleCount: Int {
-      switch dedicated {
-      case nil: 0
-      case .socket: 1
-      case .ring: 2
-      }
-    }
-  }
-
-  /// A link for one channel.
-  enum Dedicated: Sendable, Hashable {
-    case socket
-    case ring(RingSize)
+    var handleCount: Int { dedicated?.handleCount ?? 0 }
   }
 
   struct AnnouncedSegment: Sendable, Hashable {

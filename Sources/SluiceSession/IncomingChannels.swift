@@ -16,9 +16,15 @@ public struct Channels<Root: StructSchema>: AsyncSequence, Sendable {
 
     /// The next channel; nil when the session has ended in order, or the task was cancelled.
     public mutating func next() async throws(SessionError) -> Channel<Root>? {
-      let item = await queue.next()
-      if case .gaveUp = item { return nil }
-      return try session.accept(item, gaveUp: .cancelled)
+      while true {
+        let item = await queue.next()
+        if case .gaveUp = item { return nil }
+        switch try session.accept(Root.self, item, gaveUp: .cancelled) {
+        case .accepted(let channel): return channel
+        case .finished: return nil
+        case .refused: continue
+        }
+      }
     }
   }
 
@@ -41,7 +47,7 @@ public struct IncomingChannels<Root: StructSchema>: AsyncSequence, Sendable {
     public mutating func next() async throws(SessionError) -> IncomingChannel<Root>? {
       let item = await queue.next()
       if case .gaveUp = item { return nil }
-      return try session.opening(item, gaveUp: .cancelled).map { IncomingChannel($0, session) }
+      return try session.offer(item, gaveUp: .cancelled).map { IncomingChannel($0, session) }
     }
   }
 
@@ -54,29 +60,32 @@ public struct IncomingChannels<Root: StructSchema>: AsyncSequence, Sendable {
 /// Thread-safe.
 public final class IncomingChannel<Root: StructSchema>: Sendable {
   /// What the opener says about it.
-  public var metadata: Metadata { opening.metadata }
-  private let opening: Control.ChannelOpening
+  public var metadata: Metadata { offer.opening.metadata }
+  /// Whether it is to have a link of its own, which costs descriptors.
+  public var wantsOwnLink: Bool { offer.opening.dedicated != nil }
+  private let offer: ChannelOffer
   private let session: Session
   private let isAnswered = Atomic(false)
 
-  init(_ opening: Control.ChannelOpening, _ session: Session) {
-    self.opening = opening
+  init(_ offer: ChannelOffer, _ session: Session) {
+    self.offer = offer
     self.session = session
   }
 
   deinit {
-    if takeAnswer() { session.core.refuse(opening.lane, .declined, "it was released without an answer") }
+    if takeAnswer() { session.core.refuse(offer.opening.lane, .declined, "it was released without an answer") }
   }
 
   /// Opens the channel.
   ///
-  /// - Throws: ``SessionError/sessionEnded(_:)``, ``SessionError/alreadyAnswered``.
+  /// - Throws: ``SessionError/sessionEnded(_:)``, ``SessionError/alreadyAnswered``; what is missing for a link of the
+  ///   channel's own: the opener is told, too.
   public func accept() throws(SessionError) -> Channel<Root> {
     guard takeAnswer() else { throw .alreadyAnswered }
-    guard let core = session.core.accept(opening) else {
+    guard let core = try session.core.accept(offer) else {
       throw .sessionEnded(session.core.state.withLock { $0.end } ?? .closed)
     }
-    return Channel(core, metadata: opening.metadata)
+    return Channel(core, metadata: metadata)
   }
 
   /// Refuses the channel.
@@ -85,7 +94,7 @@ public final class IncomingChannel<Root: StructSchema>: Sendable {
   /// - Throws: ``SessionError/alreadyAnswered``.
   public func refuse(_ reason: String) throws(SessionError) {
     guard takeAnswer() else { throw .alreadyAnswered }
-    session.core.refuse(opening.lane, .declined, reason)
+    session.core.refuse(offer.opening.lane, .declined, reason)
   }
 
   private func takeAnswer() -> Bool {

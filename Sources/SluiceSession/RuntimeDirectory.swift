@@ -27,11 +27,23 @@ public struct RuntimeDirectory: Sendable, Hashable {
       path = FilePath(chosen)
     } else if app.access != .user {
       path = FilePath("/run/sluice")
-    } else if uid == UserIdentity.effectiveUID, let runtime = environment("XDG_RUNTIME_DIR"), !runtime.isEmpty {
-      path = FilePath(runtime).appending("sluice")
     } else {
-      path = FilePath("/tmp/sluice-\(uid)")
+      path = Self.path(ofUser: uid, environment)
     }
+  }
+
+  /// The one of this process's user alone.
+  static var own: RuntimeDirectory { RuntimeDirectory(path: path(ofUser: UserIdentity.effectiveUID)) }
+
+  private init(path: FilePath) { self.path = path }
+
+  private static func path(
+    ofUser uid: UInt32, _ environment: (String) -> String? = Environment.value(of:)
+  ) -> FilePath {
+    if uid == UserIdentity.effectiveUID, let runtime = environment("XDG_RUNTIME_DIR"), !runtime.isEmpty {
+      return FilePath(runtime).appending("sluice")
+    }
+    return FilePath("/tmp/sluice-\(uid)")
   }
 
   /// The folder of a server app.

@@ -22,7 +22,7 @@ public final class Session: Sendable {
 
   /// Names the session: the client's process id and a random number.
   public var name: String { core.parts.name }
-  /// What carries the session's channels: a ring, unless one of the two ends chose a socket.
+  /// What carries the session's channels: what both ends chose, or a socket. Channels may have a link of their own.
   public var linkKind: TransportKind { core.parts.carrier.link.kind }
   /// Which end this is.
   public var role: SessionRole { core.parts.role }
@@ -37,21 +37,24 @@ public final class Session: Sendable {
   ///
   /// - Parameters:
   ///   - metadata: The application's own, for the other end.
+  ///   - link: What is to carry it.
   ///   - timeout: How long to wait; nil for ever.
-  /// - Throws: ``SessionError``, among them ``SessionError/channelRefused(_:message:)`` and ``SessionError/timedOut``.
+  /// - Throws: ``SessionError``, among them ``SessionError/channelRefused(_:message:)`` and ``SessionError/timedOut``; for a
+  ///   link of its own also ``SessionError/tooManyOwnLinks(limit:)``, and what is missing here for one.
   public func openChannel<Root: StructSchema>(
-    _ root: Root.Type, metadata: Metadata = .none, timeout: Duration? = .seconds(5)
+    _ root: Root.Type, metadata: Metadata = .none, link: ChannelLink = .shared, timeout: Duration? = .seconds(5)
   ) async throws(SessionError) -> Channel<Root> {
     let core = try await core.open(
-      opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
+      opening(root, metadata), over: link, deadline: timeout.map { .now.advanced(by: $0) })
     return Channel(core, metadata: metadata)
   }
 
-  /// As ``openChannel(_:metadata:timeout:)``, but blocks the thread.
+  /// As ``openChannel(_:metadata:link:timeout:)``, but blocks the thread.
   public func openChannelSync<Root: StructSchema>(
-    _ root: Root.Type, metadata: Metadata = .none, timeout: Duration? = .seconds(5)
+    _ root: Root.Type, metadata: Metadata = .none, link: ChannelLink = .shared, timeout: Duration? = .seconds(5)
   ) throws(SessionError) -> Channel<Root> {
-    let core = try core.openSync(opening(root, metadata), deadline: timeout.map { .now.advanced(by: $0) })
+    let core = try core.openSync(
+      opening(root, metadata), over: link, deadline: timeout.map { .now.advanced(by: $0) })
     return Channel(core, metadata: metadata)
   }
 
@@ -65,7 +68,7 @@ public final class Session: Sendable {
   ///   - index: Its place among those that were asked for.
   ///   - root: Its root type, as it was asked for.
   /// - Throws: ``SessionError/noSuchInitialChannel(_:)``, also when it was taken before, and what
-  ///   ``openChannel(_:metadata:timeout:)`` throws.
+  ///   ``openChannel(_:metadata:link:timeout:)`` throws.
   public func initialChannel<Root: StructSchema>(
     _ index: Int = 0, of root: Root.Type, timeout: Duration? = .seconds(5)
   ) async throws(SessionError) -> Channel<Root> {
@@ -103,7 +106,7 @@ public final class Session: Sendable {
   ) throws(SessionError) -> IncomingChannel<Root>? {
     let queue = core.incoming(rootTypeID: Root.typeID)
     let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
-    return try opening(queue.nextBlocking(deadline: deadline), gaveUp: .timedOut).map { IncomingChannel($0, self) }
+    return try offer(queue.nextBlocking(deadline: deadline), gaveUp: .timedOut).map { IncomingChannel($0, self) }
   }
 
   /// The next channel that the other end opens; blocks the thread for it. Nil when the session has ended in order.
@@ -112,21 +115,44 @@ public final class Session: Sendable {
   ) throws(SessionError) -> Channel<Root>? {
     let queue = core.incoming(rootTypeID: Root.typeID)
     let deadline = timeout.map { ContinuousClock.Instant.now.advanced(by: $0) }
-    return try accept(queue.nextBlocking(deadline: deadline), gaveUp: .timedOut)
+    while true {
+      switch try accept(root, queue.nextBlocking(deadline: deadline), gaveUp: .timedOut) {
+      case .accepted(let channel): return channel
+      case .finished: return nil
+      case .refused: continue
+      }
+    }
+  }
+
+  /// What became of a channel that was to be accepted.
+  enum Acceptance<Root: StructSchema> {
+    case accepted(Channel<Root>)
+    /// This end could not make its half of a link of the channel's own; the opener knows.
+    case refused
+    /// The session has ended in order.
+    case finished
   }
 
   func accept<Root: StructSchema>(
-    _ item: WaitingChannels.Queue.Item, gaveUp: SessionError
-  ) throws(SessionError) -> Channel<Root>? {
-    guard let opening = try opening(item, gaveUp: gaveUp) else { return nil }
-    return core.accept(opening).map { Channel($0, metadata: opening.metadata) }
+    _: Root.Type, _ item: WaitingChannels.Queue.Item, gaveUp: SessionError
+  ) throws(SessionError) -> Acceptance<Root> {
+    guard let offer = try offer(item, gaveUp: gaveUp) else { return .finished }
+    do throws(SessionError) {
+      guard let core = try core.accept(offer) else {
+        if let end = core.end, !end.isOrderly { throw .sessionEnded(end) }
+        return .finished
+      }
+      return .accepted(Channel(core, metadata: offer.opening.metadata))
+    } catch {
+      if case .sessionEnded = error { throw error }
+      core.parts.logger.notice("refused a channel", metadata: ["session": "\(name)", "reason": "\(error)"])
+      return .refused
+    }
   }
 
-  func opening(
-    _ item: WaitingChannels.Queue.Item, gaveUp: SessionError
-  ) throws(SessionError) -> Control.ChannelOpening? {
+  func offer(_ item: WaitingChannels.Queue.Item, gaveUp: SessionError) throws(SessionError) -> ChannelOffer? {
     switch item {
-    case .element(let opening): opening
+    case .element(let offer): offer
     case .finished: nil
     case .failed(let error): throw error
     case .gaveUp: throw gaveUp

@@ -36,27 +36,14 @@ struct SessionAssembly: Sendable {
       capacity: UInt32(returnTable.layout.capacity), byteCount: UInt64(returnTable.segment.byteCount))
   }
 
-  /// This end's half of a ring.
-  func makeRingOffer() throws(SessionError) -> RingOffer {
-    try RingOffer(name: Self.segmentName(server, session, "\(role.rawValue)-ring"), options: options)
-  }
-
-  /// The ring, as a session's link, with its two segments.
-  func complete(
-    _ offer: RingOffer, _ size: Control.RingSize, _ handles: [Handle], peer: PeerIdentity
-  ) throws(SessionError) -> (transport: any Transport, segments: [SegmentInfo]) {
-    let ring = try offer.complete(size, handles, peer: peer.process)
-    let borrowed = SegmentInfo(
-      name: Self.segmentName(server, session, "\(role.other.rawValue)-ring"), scope: .session,
-      byteCount: ring.peerSegmentByteCount, isBorrowed: true)
-    return (ring, [offer.segment, borrowed])
-  }
+  /// How the segments of the session's link are called.
+  var linkNames: LinkNames { LinkNames(server: server, session: session, role: role) }
 
   /// The session; it is not started.
   func assemble(
-    peerApp: String, peerMetadata: Metadata, peer: PeerIdentity, control: ControlConnection, link: any Transport,
-    linkSegments: [SegmentInfo], laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
-    initialChannels: [Control.ChannelOpening], serverWideArena: Arena?, namedSegments access: SegmentAccess?,
+    peerApp: String, peerMetadata: Metadata, peer: PeerIdentity, control: ControlConnection, link: MadeLink,
+    laneWindow: UInt32, peerReturns: Control.TableSize, peerReturnsHandle: Handle,
+    initialChannels: [ChannelOffer], serverWideArena: Arena?, namedSegments access: SegmentAccess?,
     readWriteArenas: Bool,
     tidyAfterPeer: (@Sendable () -> Void)?, whenEnded: (@Sendable () -> Void)?
   ) throws(SessionError) -> SessionCore {
@@ -78,13 +65,14 @@ struct SessionAssembly: Sendable {
       throw .arena(error)
     }
     let carrier = Carrier(
-      link: Link(over: link, reactor: options.reactor, window: laneWindow), reactor: options.reactor, lender: lender,
+      link: Link(over: link.transport, reactor: options.reactor, window: laneWindow, stallPolicy: options.stallPolicy),
+      reactor: options.reactor, lender: lender,
       borrower: Borrower(returnTable: returnTable, owner: returns), arena: arena, serverWideArena: serverWideArena,
       inlineLimit: max(0, options.inlineByteCount))
     return SessionCore(
       SessionCore.Parts(
         server: server, name: session, role: role, peerApp: peerApp, peerMetadata: peerMetadata, peer: peer,
-        control: control, carrier: carrier, linkSegments: linkSegments, returnTable: returnTable,
+        control: control, carrier: carrier, linkSegments: link.segments, returnTable: returnTable,
         laneWindow: laneWindow, initialChannels: initialChannels, options: options, namedSegments: access,
         readWriteArenas: readWriteArenas,
         tidyAfterPeer: tidyAfterPeer, whenEnded: whenEnded))

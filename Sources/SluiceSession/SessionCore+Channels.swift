@@ -1,4 +1,5 @@
 import SluiceChannel
+import SluiceSystem
 import SluiceTransport
 import SluiceWaiting
 
@@ -8,10 +9,10 @@ extension SessionCore {
 
   /// Opens a channel; suspends until the other end has answered.
   func open(
-    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
+    _ opening: Control.ChannelOpening, over link: ChannelLink, deadline: ContinuousClock.Instant?
   ) async throws(SessionError) -> ChannelCore {
     while true {
-      switch try beginOpening(opening) {
+      switch try beginOpening(opening, over: link) {
       case .busy(let signal):
         let timer = deadline.map { parts.reactor.schedule(at: $0) { signal.fulfill(false) } }
         let isWorthwhile = await signal.wait(onCancel: false)
@@ -38,12 +39,12 @@ extension SessionCore {
     try opened(pending, pending.opening.waitBlocking(deadline: deadline, onTimeout: .failure(.timedOut)))
   }
 
-  /// As ``open(_:deadline:)``, but blocks the thread.
+  /// As ``open(_:over:deadline:)``, but blocks the thread.
   func openSync(
-    _ opening: Control.ChannelOpening, deadline: ContinuousClock.Instant?
+    _ opening: Control.ChannelOpening, over link: ChannelLink, deadline: ContinuousClock.Instant?
   ) throws(SessionError) -> ChannelCore {
     while true {
-      switch try beginOpening(opening) {
+      switch try beginOpening(opening, over: link) {
       case .busy(let signal):
         guard signal.waitBlocking(deadline: deadline, onTimeout: false) else { throw .timedOut }
       case .begun(let pending): return try answerSync(to: pending, deadline: deadline)
@@ -58,49 +59,57 @@ extension SessionCore {
     case busy(OneShot<Bool>)
   }
 
-  private func beginOpening(_ opening: Control.ChannelOpening) throws(SessionError) -> Beginning {
+  private func beginOpening(
+    _ opening: Control.ChannelOpening, over link: ChannelLink
+  ) throws(SessionError) -> Beginning {
     try opening.metadata.checkLength()
+    let kind = kind(of: link)
     var opening = opening
-    let beginning = try state.withLock { state throws(SessionError) -> Beginning in
+    return try state.withLock { state throws(SessionError) -> Beginning in
       if let end = state.end { throw .sessionEnded(end) }
       guard state.opening.count < Self.openingLimit else {
         let signal = OneShot<Bool>()
         state.openingWaiters.append(signal)
         return .busy(signal)
       }
+      if kind != nil, state.linkLanes.count >= parts.options.ownLinkLimit {
+        throw .tooManyOwnLinks(limit: parts.options.ownLinkLimit)
+      }
       guard state.channels.count + state.opening.count < Self.channelLimit, let lane = state.lanes.next() else {
         throw .tooManyChannels(limit: Self.channelLimit)
       }
       opening.lane = lane
-      let pending = makePending(opening)
-      state.opening[lane] = pending
+      var offer: LinkOffer?
+      if let kind { offer = try LinkOffer(kind, linkNames(lane), parts.options) }
+      opening.dedicated = offer?.half
+      let pending = book(OwnChannelOffer(opening: opening, link: offer), &state)
+      // Under the lock: lanes are asked for in their order.
+      parts.control.send(.openChannel(opening), handles: offer?.handles ?? [])
       return .begun(pending)
     }
-    if case .begun(let pending) = beginning {
-      parts.carrier.link.open(pending.core.lane, receiver: pending.core)
-      parts.control.send(.openChannel(opening))
-    }
-    return beginning
   }
 
-  private func makePending(_ opening: Control.ChannelOpening) -> PendingChannel {
-    PendingChannel(
-      core: makeChannel(opening.lane), opening: Opening(), metadata: opening.metadata, rootTypeID: opening.rootTypeID)
+  /// Books a channel that is asked for. Before anything can arrive on its lane.
+  private func book(_ offer: OwnChannelOffer, _ state: inout State) -> PendingChannel {
+    let lane = offer.opening.lane
+    let pending = PendingChannel(
+      core: offer.link == nil ? makeChannel(lane) : nil, lane: lane, link: offer.link, opening: Opening(),
+      metadata: offer.opening.metadata, rootTypeID: offer.opening.rootTypeID)
+    state.opening[lane] = pending
+    if offer.link != nil { state.linkLanes.insert(lane) }
+    if let core = pending.core { parts.carrier.link.open(lane, receiver: core) }
+    return pending
   }
 
-  /// Books the channels that were asked for along with the session. Before anything arrives.
-  func bookInitialChannels() {
-    let pending = state.withLock { state in
-      for opening in parts.initialChannels {
+  /// Books the channels that were asked for along with the session. Before it is started.
+  func bookInitialChannels(_ offers: [OwnChannelOffer]) {
+    state.withLock { state in
+      for offer in offers {
         // They are numbered as the first that this end opens.
         _ = state.lanes.next()
-        let pending = makePending(opening)
-        state.opening[opening.lane] = pending
-        state.initial.append(pending)
+        state.initial.append(book(offer, &state))
       }
-      return state.initial.compactMap { $0 }
     }
-    for pending in pending { parts.carrier.link.open(pending.core.lane, receiver: pending.core) }
   }
 
   /// Takes a channel that was asked for along with the session, once.
@@ -120,46 +129,74 @@ extension SessionCore {
   /// Nobody waits for a channel any more that was asked for.
   func giveUp(_ pending: PendingChannel) {
     pending.opening.fulfill(.failure(.cancelled))
-    pending.core.close()
+    pending.core?.close()
   }
 
-  private func opened(_ pending: PendingChannel, _ answer: Result<Void, SessionError>) throws(SessionError)
-    -> ChannelCore
-  {
+  private func opened(
+    _ pending: PendingChannel, _ answer: Result<ChannelCore, SessionError>
+  ) throws(SessionError) -> ChannelCore {
     switch answer {
-    case .success:
-      return pending.core
+    case .success(let core):
+      return core
     case .failure(let error):
       // It still counts as asked for, until the other end has answered.
-      pending.core.close()
+      pending.core?.close()
       throw error
     }
   }
 
-  func peerAnswered(_ lane: UInt32, _ answer: Result<Void, SessionError>) {
+  /// The other end has accepted a channel.
+  ///
+  /// - Parameter half: Its half of a link of the channel's own, with its descriptors.
+  func peerAccepts(_ lane: UInt32, _ half: Control.LinkHalf?, _ handles: [Handle]) {
+    guard let pending = state.withLock({ $0.opening[lane] }) else { return unasked(lane) }
+    if let core = pending.core {
+      guard half == nil else { return finish(.protocolViolation("a link for lane \(lane), which asked for none")) }
+      return peerAnswered(lane, .success(core))
+    }
+    // Who asked may have given up. Then the link is not even made.
+    guard let offer = pending.link, !pending.opening.isFulfilled else {
+      abandon(lane)
+      return peerAnswered(lane, .failure(.cancelled))
+    }
+    do throws(SessionError) {
+      peerAnswered(lane, .success(try complete(offer, half, handles, lane: lane)))
+    } catch {
+      if case .protocolViolation(let what) = error { return finish(.protocolViolation(what)) }
+      abandon(lane)
+      peerAnswered(lane, .failure(error))
+    }
+  }
+
+  private func unasked(_ lane: UInt32) {
+    finish(.protocolViolation("an answer about lane \(lane), which nobody asked to open"))
+  }
+
+  func peerAnswered(_ lane: UInt32, _ answer: Result<ChannelCore, SessionError>) {
     let (pending, waiters) = state.withLock { state -> (PendingChannel?, [OneShot<Bool>]) in
       guard let pending = state.opening.removeValue(forKey: lane) else { return (nil, []) }
-      if case .success = answer { state.channels[lane] = pending.core }
+      if case .success(let core) = answer { state.channels[lane] = core } else { state.linkLanes.remove(lane) }
       defer { state.openingWaiters = [] }
       return (pending, state.openingWaiters)
     }
-    guard let pending else {
-      return finish(.protocolViolation("an answer about lane \(lane), which nobody asked to open"))
-    }
+    guard let pending else { return unasked(lane) }
     for waiter in waiters { waiter.fulfill(true) }
     if pending.opening.fulfill(answer) { return }
     // Who asked has given up. What was opened is closed again.
-    if case .success = answer { parts.carrier.link.refuse(lane) }
+    if case .success(let core) = answer {
+      if pending.link == nil { parts.carrier.link.refuse(lane) } else { core.close() }
+    }
     laneForgotten(lane)
   }
 
-  func makeChannel(_ lane: UInt32) -> ChannelCore {
-    ChannelCore(lane: lane, carrier: parts.carrier, window: parts.laneWindow, owner: self)
+  func makeChannel(_ lane: UInt32, link: Link? = nil) -> ChannelCore {
+    ChannelCore(lane: lane, carrier: parts.carrier, link: link, window: parts.laneWindow, owner: self)
   }
 
   // MARK: Accepting channels
 
-  func peerOpens(_ opening: Control.ChannelOpening) {
+  func peerOpens(_ offer: ChannelOffer) {
+    let opening = offer.opening
     let verdict = state.withLock { state -> Result<ChannelRefusalReason?, SessionEnd> in
       guard state.lanes.peerOpened(opening.lane) else {
         return .failure(.protocolViolation("channel opened on lane \(opening.lane), out of order"))
@@ -169,11 +206,14 @@ extension SessionCore {
         return .failure(.protocolViolation("more than \(Self.openingLimit) channels asked for without an answer"))
       }
       guard state.takesChannels else { return .success(.ending) }
-      guard opening.dedicated == nil else { return .success(.noDedicatedLink) }
+      guard opening.dedicated == nil || state.linkLanes.count < parts.options.ownLinkLimit else {
+        return .success(.noDedicatedLink)
+      }
       if let types = parts.options.channelTypes, !types.contains(where: { $0.rootTypeID == opening.rootTypeID }) {
         return .success(.unknownType)
       }
-      guard state.channels.count < Self.channelLimit, state.incoming.deliver(opening) else { return .success(.limit) }
+      guard state.channels.count < Self.channelLimit, state.incoming.deliver(offer) else { return .success(.limit) }
+      if opening.dedicated != nil { state.linkLanes.insert(opening.lane) }
       return .success(nil)
     }
     switch verdict {
@@ -183,7 +223,10 @@ extension SessionCore {
       let name = "\(opening.rootTypeName) (\(String(opening.rootTypeID, radix: 16)))"
       refuse(opening.lane, .unknownType, "no channels of type \(name) are taken here")
     case .success(.limit): refuse(opening.lane, .limit, "as many channels wait, or are open, as may")
-    case .success(.noDedicatedLink): refuse(opening.lane, .noDedicatedLink, "links for single channels are not offered")
+    case .success(.noDedicatedLink):
+      refuse(
+        opening.lane, .noDedicatedLink,
+        "at most \(parts.options.ownLinkLimit) channels of a session may have a link of their own here")
     case .success(let reason?): refuse(opening.lane, reason, Self.takesNoMore)
     }
   }
@@ -192,6 +235,7 @@ extension SessionCore {
 
   /// Refuses a channel that the other end opened.
   func refuse(_ lane: UInt32, _ reason: ChannelRefusalReason, _ message: String) {
+    state.withLock { _ = $0.linkLanes.remove(lane) }
     parts.control.send(.channelRefused(lane: lane, reason: reason, message: message.prefix(utf8: 1024)))
   }
 
@@ -201,15 +245,36 @@ extension SessionCore {
   }
 
   /// Accepts a channel that the other end opened; nil when the session has ended.
-  func accept(_ opening: Control.ChannelOpening) -> ChannelCore? {
-    let core = makeChannel(opening.lane)
-    let isOpen = state.withLock { state in
-      if state.end == nil { state.channels[opening.lane] = core }
-      return state.end == nil
+  ///
+  /// - Throws: What is missing for a link of the channel's own; it is refused then.
+  func accept(_ offer: ChannelOffer) throws(SessionError) -> ChannelCore? {
+    let lane = offer.opening.lane
+    guard let half = offer.opening.dedicated else {
+      let core = makeChannel(lane)
+      let isOpen = state.withLock { state in
+        if state.end == nil { state.channels[lane] = core }
+        return state.end == nil
+      }
+      guard isOpen else { return nil }
+      parts.carrier.link.open(lane, receiver: core)
+      parts.control.send(.channelOpened(lane: lane, link: nil))
+      return core
     }
-    guard isOpen else { return nil }
-    parts.carrier.link.open(opening.lane, receiver: core)
-    parts.control.send(.channelOpened(lane: opening.lane, ring: nil))
-    return core
+    do throws(SessionError) {
+      let made = try LinkOffer.join(half, offer.handles, linkNames(lane), parts.options, peer: parts.peer)
+      let core = try begin(made, lane: lane)
+      parts.control.send(.channelOpened(lane: lane, link: made.answer), handles: made.handles)
+      return core
+    } catch {
+      switch error {
+      case .sessionEnded: return nil
+      case .protocolViolation(let what):
+        finish(.protocolViolation(what))
+        return nil
+      default:
+        refuse(lane, .noDedicatedLink, "\(error)")
+        throw error
+      }
+    }
   }
 }

@@ -21,7 +21,7 @@ extension SessionCore {
         name: announced.name, backing: parts.namedSegments.map { .named($0) } ?? .sealedMemory, scope: announced.scope,
         byteCount: byteCount, isBorrowed: true)
     }
-    parts.carrier.link.resumeDelivery()
+    resumeDelivery()
   }
 
   /// What the other end's segments must be.
@@ -53,7 +53,8 @@ extension SessionCore {
     var own = carrier.arena.segments.map { SegmentInfo($0, scope: .session) }
     own.append(SegmentInfo(parts.returnTable.segment, scope: .session))
     own += (carrier.serverWideArena?.segments ?? []).map { SegmentInfo($0, scope: .serverWide) }
-    return own + parts.linkSegments + readWriteSegments
+    own += parts.linkSegments + state.withLock { $0.ownLinks.sorted { $0.key < $1.key }.flatMap(\.value.segments) }
+    return own + readWriteSegments
       + state.withLock { $0.borrowedSegments.sorted { $0.key < $1.key }.map(\.value) }
   }
 }

@@ -72,7 +72,7 @@ extension SessionCore {
       }
     }
     parts.control.send(.segmentShared(id: shared.id, isMapped: found != nil))
-    parts.carrier.link.resumeDelivery()
+    resumeDelivery()
   }
 
   /// The other end's answer.

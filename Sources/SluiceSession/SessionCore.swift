@@ -25,8 +25,8 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     let linkSegments: [SegmentInfo]
     let returnTable: ReturnTable
     let laneWindow: UInt32
-    /// Channels that are opened along with the session: at the client's end, those it has asked for.
-    let initialChannels: [Control.ChannelOpening]
+    /// Channels that the client opens along with the session; at its own end, none.
+    let initialChannels: [ChannelOffer]
     let options: SessionOptions
     /// Who may open segments by name; nil if they are sealed.
     let namedSegments: SegmentAccess?
@@ -41,11 +41,15 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var logger: Logger { options.logger }
   }
 
-  typealias Opening = OneShot<Result<Void, SessionError>>
+  typealias Opening = OneShot<Result<ChannelCore, SessionError>>
 
   /// A channel that this end has asked for.
   struct PendingChannel: Sendable {
-    let core: ChannelCore
+    /// Nil as long as it waits for a link of its own.
+    let core: ChannelCore?
+    let lane: UInt32
+    /// This end's half of a link of the channel's own.
+    let link: LinkOffer?
     let opening: Opening
     let metadata: Metadata
     let rootTypeID: UInt64
@@ -55,6 +59,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     var lanes: LaneNumbers
     var channels: [UInt32: ChannelCore] = [:]
     var opening: [UInt32: PendingChannel] = [:]
+    /// The links of channels that have one of their own, and the lanes of those that were asked for, too.
+    var ownLinks: [UInt32: OwnLink] = [:]
+    var linkLanes: Set<UInt32> = []
     /// Those asked for along with the session, until they are taken.
     var initial: [PendingChannel?] = []
     /// Who waits until the other end has answered some of `opening`.
@@ -83,7 +90,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   }
 
   /// How long the other end's process may take to die, or its last words to arrive, after it went silent.
-  private static let patience = Duration.seconds(1)
+  static let patience = Duration.seconds(1)
   /// Most channels that may be open at once.
   static let channelLimit = 131_072
   /// Most channels that one end may have asked for without an answer. Its receiver holds it to that.
@@ -114,7 +121,6 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   func start() throws(SystemError) {
     parts.carrier.attach(self)
     parts.carrier.borrower.onRing { [weak self] in self?.ring() }
-    if parts.role == .client { bookInitialChannels() }
     try parts.carrier.link.start(owner: self)
     try parts.control.start { [weak self] event in self?.handle(event) }
     if let process = parts.peer.process {
@@ -127,7 +133,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       if isLate { watch.cancel() }
     }
     if parts.role == .server {
-      for opening in parts.initialChannels { peerOpens(opening) }
+      for offer in parts.initialChannels { peerOpens(offer) }
     }
     parts.logger.debug("session opened", metadata: logMetadata)
   }
@@ -153,21 +159,22 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       guard parts.carrier.handlesArrived(handles, ticket: ticket) else {
         return finish(.protocolViolation("handles with ticket \(ticket) twice, or too many unclaimed ones"))
       }
-      parts.carrier.link.resumeDelivery()
+      resumeDelivery()
     case .withdrawHandles(let ticket):
       parts.carrier.handlesWithdrawn(ticket: ticket)
     case .retireSegment(let id): unmap(id)
     case .returned: parts.carrier.lender.rang()
     case .shareSegment(let shared): peerShares(shared)
     case .segmentShared(let id, let isMapped): peerAnswered(share: id, isMapped: isMapped)
-    case .openChannel(let opening): peerOpens(opening)
-    case .channelOpened(let lane, _): peerAnswered(lane, .success(()))
+    case .openChannel(let opening): peerOpens(ChannelOffer(opening: opening, handles: handles))
+    case .channelOpened(let lane, let half): peerAccepts(lane, half, handles)
+    case .abandonChannel(let lane): peerAbandons(lane)
     case .channelRefused(let lane, let reason, let message):
       peerAnswered(lane, .failure(.channelRefused(reason, message: message)))
     case .goodbye(let message):
       state.withLock { $0.goodbye = message }
       // What the other end sent on the link before this is there by now, and still to be delivered.
-      parts.carrier.link.drainRest { [weak self, reactor = parts.reactor] in
+      drainRest { [weak self, reactor = parts.reactor] in
         // After the link had its say about it: it may have broken the protocol.
         reactor.perform { [weak self] in self?.finish(.closedByPeer(message)) }
       }
@@ -200,12 +207,13 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   }
 
   func laneForgotten(_ lane: UInt32) {
-    let farewell = state.withLock { state in
+    let (farewell, own) = state.withLock { state in
       if let channel = state.channels.removeValue(forKey: lane) {
         state.pastTraffic = state.pastTraffic + channel.traffic
       }
-      return state.farewell
+      return (state.farewell, state.removeOwnLink(lane))
     }
+    own?.link.end(sendingRest: true)
     if let farewell { close(farewell) }
   }
 
@@ -221,8 +229,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   func linkEnded(_ end: LinkEnd) {
     switch end {
     case .violation(let what): return finish(.protocolViolation(what))
-    // It was this end that has had enough: see ``SessionOptions/socketStallTimeout``.
-    case .failed(let error): if case .peerStalled = error { return finish(.failed("\(error)")) }
+    case .failed(let error):
+      if error.isStall { return finish(.failed("\(error)")) }
+      parts.logger.debug("the link failed", metadata: logMetadata.merging(["error": "\(error)"]) { $1 })
     case .endOfStream: break
     }
     let goodbye = state.withLock { $0.goodbye }
@@ -233,7 +242,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   /// The other process is dead: what it sent before still counts.
   private func peerDied() {
-    parts.carrier.link.drainRest { [self] in
+    drainRest { [self] in
       let goodbye = state.withLock { $0.goodbye }
       let pid = parts.peer.process?.pid ?? parts.peer.credentials.pid
       parts.tidyAfterPeer?()
@@ -286,11 +295,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     for watch in ended.watches { watch.cancel() }
     for pending in ended.opening.values {
       pending.opening.fulfill(.failure(.sessionEnded(end)))
-      pending.core.sessionEnded(end)
+      pending.core?.sessionEnded(end)
     }
     for channel in ended.channels.values { channel.sessionEnded(end) }
     for waiter in ended.openingWaiters { waiter.fulfill(true) }  // they try again, and learn of the end
     for case .asked(_, let waiting) in ended.shared.values { for waiter in waiting { waiter.fulfill(false) } }
+    for own in ended.ownLinks.values { own.link.end() }
     parts.carrier.link.end()
     parts.control.close()
     parts.carrier.borrower.end()
@@ -360,7 +370,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
 
   private func takeNoMore() {
     let (farewell, waiting) = state.withLock { ($0.farewell, $0.incoming.removeAll()) }
-    for opening in waiting { refuse(opening.lane, .ending, Self.takesNoMore) }
+    for offer in waiting { refuse(offer.opening.lane, .ending, Self.takesNoMore) }
     if let farewell { close(farewell) }
   }
 }

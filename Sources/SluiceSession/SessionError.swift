@@ -49,6 +49,10 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case segment(SegmentError)
   /// This end's half of a ring could not be created.
   case ring(RingSetupError)
+  /// This end's half of a link of message queues could not be created: names the limit that was met.
+  case queue(QueueSetupError)
+  /// As many channels have a link of their own as may: see ``SessionOptions/ownLinkLimit``.
+  case tooManyOwnLinks(limit: Int)
   /// Not both ends ask for memory that both write to: ``SessionOptions/readWriteArenas``.
   case readWriteNotAgreed
   /// Memory that both ends write to could not be created or joined.
@@ -87,6 +91,8 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .system(let error): "\(error)"
     case .segment(let error): "\(error)"
     case .ring(let error): "no ring: \(error)"
+    case .queue(let error): "no queue: \(error)"
+    case .tooManyOwnLinks(let limit): "\(limit) channels have a link of their own, as many as may"
     case .readWriteNotAgreed: "not both ends ask for memory that both write to"
     case .readWrite(let error): "\(error)"
     case .arena(let error): "\(error)"
@@ -132,7 +138,7 @@ public enum ChannelRefusalReason: Sendable, Hashable {
   case limit
   /// The session takes no channels any more.
   case ending
-  /// A link for the channel alone was asked for, and there are none.
+  /// A link for the channel alone was asked for, and there are none, or no more, or the other end's half could not be made.
   case noDedicatedLink
   /// A reason that this release does not know.
   case other(UInt16)

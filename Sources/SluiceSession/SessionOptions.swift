@@ -16,17 +16,20 @@ public struct SessionOptions: Sendable {
   /// Messages of up to so many bytes go in their frames: one copy costs less than a lease. 0 to lend them all; at most
   /// ``Channel/largestInlineByteCount``.
   public var inlineByteCount = 512
-  /// What carries the session's channels. A ring is used if both ends choose it, else a socket.
+  /// What carries the session's channels. A ring or queues are used if both ends choose them, else a socket.
   public var link = LinkChoice.ring
   /// The size of the ring that this end sends through, in bytes: a power of two, from 64 KiB to 1 GiB. Its pages take memory
   /// when they are first used.
   public var ringByteCount = 1 << 17
-  /// With a socket as the link: the size of this end's send buffer, in bytes (`SO_SNDBUF`); nil for the system's. What finds
-  /// no room in it waits, as everything that a channel sends.
+  /// With queues as a link: the size of the one that this end receives from. The kernel bounds it, and all that a user has.
+  public var queueSize = QueueSize.default
+  /// With a socket as a link: the size of this end's send buffer, in bytes (`SO_SNDBUF`); nil for the system's.
   public var socketSendBufferByteCount: Int?
-  /// With a socket as the link: how long the other end may make no room for a single byte before the session ends; nil for
-  /// ever, since a debugger stops a process without killing it. At least a millisecond makes sense.
-  public var socketStallTimeout: Duration?
+  /// What happens when the other end does not receive, over whatever link.
+  public var stallPolicy = StallPolicy.suspend
+  /// Most channels that may have a link of their own at once, counting those of both ends: each costs about six descriptors.
+  /// 0 to offer none. See ``ChannelLink/own(_:)``.
+  public var ownLinkLimit = 16
   /// How long a blocked thread looks at a ring before it sleeps; see ``Reactor/init(name:spinning:)`` for suspended tasks.
   public var spinning = RingSpinning.default
   /// Of what kind the segments are that messages are built in. Named ones are used if both ends ask for them, each for apps
@@ -62,19 +65,21 @@ public struct SessionOptions: Sendable {
   public init() {}
 }
 
-extension SessionOptions {
-  /// Those of a socket that is the link.
-  var socketOptions: SocketOptions {
-    SocketOptions(
-      sendBufferByteCount: socketSendBufferByteCount,
-      stallPolicy: socketStallTimeout.map { .disconnect(after: $0) } ?? .suspend)
-  }
-}
-
-/// What carries a session's channels.
+/// What a link is made of.
 public enum LinkChoice: Sendable, Hashable {
   /// Two rings in shared memory: the fastest.
   case ring
-  /// A Unix stream socket: two descriptors less, and no memory.
+  /// A Unix stream socket: fewer descriptors, and no memory.
   case socket
+  /// Two POSIX message queues, which the kernel bounds for each user: see ``MessageQueueError``.
+  case queue
+}
+
+/// What carries a channel.
+public enum ChannelLink: Sendable, Hashable {
+  /// The session's link, with all others.
+  case shared
+  /// A link of its own, so that nothing of other channels stands before its messages: of that kind, or with nil of the
+  /// session's. It ends with the channel.
+  case own(LinkChoice? = nil)
 }

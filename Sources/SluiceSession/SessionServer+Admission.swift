@@ -145,22 +145,22 @@ extension SessionServer {
     guard let returnTable = handles.first else { throw .protocolViolation("an introduction without descriptors") }
     let assembly = try SessionAssembly(server: app.name, session: hello.session, role: .server, options: options)
     let linkHandles = Array(handles[..<min(hello.ownHandleCount, handles.count)].dropFirst())
-    let link = try makeLink(assembly, connection.peer, hello.ring, linkHandles)
+    let link = try makeLink(assembly.linkNames, connection.peer, hello.link, linkHandles)
     let access = hello.namedSegments ? options.segmentBacking.access : nil
     let laneWindow = min(max(1, options.laneWindow), 65_536)
     let control = ControlConnection(over: try connection.handOver(), reactor: options.reactor)
     let name = hello.session
     let core = try assembly.assemble(
       peerApp: hello.clientApp, peerMetadata: hello.metadata, peer: connection.peer, control: control,
-      link: link.transport, linkSegments: link.segments, laneWindow: laneWindow, peerReturns: hello.returnTable,
-      peerReturnsHandle: returnTable, initialChannels: hello.channels,
+      link: link, laneWindow: laneWindow, peerReturns: hello.returnTable,
+      peerReturnsHandle: returnTable, initialChannels: ChannelOffer.all(of: hello, handles),
       // A client that did not ask for named segments is not shown any: it gets copies.
       serverWideArena: access == options.segmentBacking.access ? arena : nil, namedSegments: access,
       readWriteArenas: hello.readWriteArenas && options.readWriteArenas, tidyAfterPeer: nil,
       whenEnded: { [weak self] in self?.release(name) })
     let welcome = Control.Welcome(
-      version: version, linkKind: link.ring == nil ? .socket : .ring, laneWindow: laneWindow,
-      returnTable: assembly.returnTableSize, ring: link.ring, namedSegments: access,
+      version: version, link: link.answer ?? .socket, laneWindow: laneWindow,
+      returnTable: assembly.returnTableSize, namedSegments: access,
       readWriteArenas: core.parts.readWriteArenas)
     control.send(.welcome(welcome), handles: [assembly.returnTable.segment.handle] + link.handles)
     state.withLock { $0.sessions[name] = WeakSession(core: core) }

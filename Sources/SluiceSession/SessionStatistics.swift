@@ -16,6 +16,8 @@ public struct SessionStatistics: Sendable, Hashable {
   public let channelsOpening: Int
   /// Channels that the other end has asked for, and that nobody took yet.
   public let channelsWaiting: Int
+  /// Channels that have a link of their own.
+  public let ownLinks: Int
   /// Messages that had to be copied, because the other end may not map the memory they were built in.
   public let messagesCopied: UInt64
   /// Their bytes.
@@ -34,9 +36,13 @@ public struct SessionStatistics: Sendable, Hashable {
   init(_ core: SessionCore) {
     let carrier = core.parts.carrier
     let counters = carrier.counters
-    let (channels, opening, waiting, past) = core.state.withLock { state in
-      (state.channels.values.map(\.traffic), state.opening.count, state.incoming.count, state.pastTraffic)
+    let (channels, opening, waiting, past, links) = core.state.withLock { state in
+      (
+        state.channels.values.map(\.traffic), state.opening.count, state.incoming.count, state.pastTraffic,
+        state.ownLinks.count
+      )
     }
+    ownLinks = links
     channelsOpening = opening
     channelsWaiting = waiting
     channelsOpen = channels.count

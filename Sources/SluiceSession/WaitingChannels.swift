@@ -4,7 +4,7 @@ import SluiceWaiting
 /// The channels that the other end opened and that nobody took yet, by the type of their messages. A value over shared
 /// queues.
 struct WaitingChannels {
-  typealias Queue = Mailbox<Control.ChannelOpening, SessionError>
+  typealias Queue = Mailbox<ChannelOffer, SessionError>
 
   /// Most channels of one type that wait to be taken.
   private static let queueCapacity = 1024
@@ -29,16 +29,17 @@ struct WaitingChannels {
   }
 
   /// Queues a channel; false when there is no room for it.
-  mutating func deliver(_ opening: Control.ChannelOpening) -> Bool {
+  mutating func deliver(_ offer: ChannelOffer) -> Bool {
+    let opening = offer.opening
     guard queues[opening.rootTypeID] != nil || queues.count < Self.typeLimit else { return false }
-    return queue(rootTypeID: opening.rootTypeID).deliver(opening)
+    return queue(rootTypeID: opening.rootTypeID).deliver(offer)
   }
 
   /// How many wait.
   var count: Int { queues.values.reduce(0) { $0 + $1.count } }
 
   /// Takes all that wait.
-  func removeAll() -> [Control.ChannelOpening] {
+  func removeAll() -> [ChannelOffer] {
     queues.values.flatMap { $0.removeAll() }
   }
 

@@ -113,6 +113,14 @@ public enum UnixSocket {
     try systemCall("shutdown", "SHUT_RDWR") { sluice_socket_shutdown(socket.rawValue) }
   }
 
+  /// Whether a handle that somebody else has sent is a Unix stream socket, and not one that listens. The corresponding C
+  /// call is `getsockopt`.
+  ///
+  /// - Throws: `ENOTSOCK` when it is no socket at all.
+  public static func isStream(_ socket: Handle) throws(SystemError) -> Bool {
+    try systemCall("getsockopt", "SO_DOMAIN") { sluice_socket_is_stream(socket.rawValue) } == 1
+  }
+
   /// The size of the kernel's send buffer, as the kernel counts: its own bookkeeping included (`SO_SNDBUF`).
   public static func sendBufferByteCount(of socket: Handle) throws(SystemError) -> Int {
     Int(try systemCall("getsockopt", "SO_SNDBUF") { sluice_socket_get_send_buffer(socket.rawValue) })

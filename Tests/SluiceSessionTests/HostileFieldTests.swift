@@ -157,17 +157,18 @@ import Testing
       return .hello(
         .init(
           versions: .current, serverApp: server, clientApp: "test-client", session: "1-00000000",
-          metadata: Metadata([1]), returnTable: table, ring: ring, channels: [dedicated]))
+          metadata: Metadata([1]), returnTable: table, link: .ring(ring), channels: [dedicated]))
     case "welcome":
-      return .welcome(.init(version: 1, linkKind: .ring, laneWindow: 128, returnTable: table, ring: ring))
+      return .welcome(.init(version: 1, link: .ring(ring), laneWindow: 128, returnTable: table))
     case "refusal": return .refusal(.init(reason: .serverBusy, message: "busy", versions: .current))
     case "openChannel": return .openChannel(dedicated)
-    case "channelOpened": return .channelOpened(lane: 2, ring: ring)
+    case "channelOpened": return .channelOpened(lane: 2, link: .ring(ring))
     case "channelRefused": return .channelRefused(lane: 2, reason: .declined, message: "no")
     case "segment": return .segment(.init(id: 0, name: "forged", byteCount: 8192, scope: .session))
     case "handles": return .handles(ticket: 9)
     case "withdrawHandles": return .withdrawHandles(ticket: 9)
     case "goodbye": return .goodbye(message: "bye")
+    case "abandonChannel": return .abandonChannel(lane: 2)
     case "retireSegment": return .retireSegment(id: 0)
     case "returned": return .returned
     case "shareSegment":
@@ -213,7 +214,7 @@ import Testing
       case .hello(let hello): hello.handleCount
       case .welcome: 3
       case .openChannel(let opening): opening.handleCount
-      case .channelOpened(_, let ring): ring == nil ? 0 : 2
+      case .channelOpened(_, let link): link?.handleCount ?? 0
       case .segment, .handles: 1
       default: 0
       }
@@ -320,7 +321,7 @@ import Testing
 
   // MARK: Envelopes
 
-  @Test(arguments: isThorough ? [LinkChoice.ring, .socket] : [.ring]) func `each byte of lane headers and envelopes`(
+  @Test(arguments: isThorough ? LinkTests.kinds : [.ring]) func `each byte of lane headers and envelopes`(
     link: LinkChoice
   ) async throws {
     var options = Self.quiet

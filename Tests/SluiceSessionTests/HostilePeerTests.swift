@@ -207,7 +207,7 @@ import Testing
   }
 
   @Test func `an answer to what nobody asked`() async throws {
-    try await expectViolation("nobody asked") { $0.say(.channelOpened(lane: 7, ring: nil)) }
+    try await expectViolation("nobody asked") { $0.say(.channelOpened(lane: 7, link: nil)) }
   }
 
   @Test func `more openings than may be without an answer`() async throws {

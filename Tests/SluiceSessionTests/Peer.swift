@@ -1,5 +1,6 @@
 import Foundation
 import Subprocess
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -33,6 +34,14 @@ struct Peer: Sendable {
   /// Stops the peer, so that it sees nothing of what happens next.
   func stop() {
     Foundation.kill(processID, SIGSTOP)
+  }
+
+  /// Stops the peer, and waits until it is.
+  func stopped() async throws {
+    stop()
+    while try Resources.text("/proc/\(processID)/stat").split(separator: ")").last?.hasPrefix(" T") != true {
+      await Task.yield()
+    }
   }
 
   /// Lets a stopped peer go on.
@@ -95,6 +104,13 @@ func withPeer(
     while try await peer.lines.next("") != nil {}
   }
   return result.terminationStatus
+}
+
+/// A value that a closure leaves behind.
+final class OneShotBox<Value: Sendable>: Sendable {
+  private let box = Mutex<Value?>(nil)
+  var value: Value? { box.withLock { $0 } }
+  func set(_ value: Value) { box.withLock { $0 = value } }
 }
 
 private final class Marker {}

@@ -119,3 +119,13 @@ final class LogRecorder: Sendable {
     }
   }
 }
+
+extension SessionOptions {
+  /// These over that kind of link. Queues are small, so that those of many tests at once fit into what a user may have.
+  func over(_ link: LinkChoice) -> SessionOptions {
+    var options = self
+    options.link = link
+    options.queueSize = QueueSize(capacity: 4, messageByteCount: 512)
+    return options
+  }
+}

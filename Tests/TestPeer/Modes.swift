@@ -167,8 +167,8 @@ func ask(_ channel: Channel<Exchange>, _ text: String, _ number: UInt64 = 0) asy
   return try await channel.request(request, timeout: .seconds(60))
 }
 
-func hold(_ app: ServerApp) async throws {
-  let session = try await connect(app)
+func hold(_ app: ServerApp, options: SessionOptions) async throws {
+  let session = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
   let channel = try await session.openChannel(Exchange.self)
   let response = try await ask(channel, "payload", 1_000_000)
   say("holding")

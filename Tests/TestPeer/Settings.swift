@@ -21,6 +21,19 @@ struct Settings {
     }
   }
 
+  /// Those of sessions over the kind of link that is named. Queues are small, so that there can be those of many tests.
+  var options: SessionOptions {
+    var options = SessionOptions()
+    options.link =
+      switch values["link"] {
+      case "socket": .socket
+      case "queue": .queue
+      default: .ring
+      }
+    options.queueSize = QueueSize(capacity: 4, messageByteCount: 512)
+    return options
+  }
+
   /// Switches to the user and groups that are asked for; for root only.
   func becomeUser() throws {
     guard self["uid"] != nil || self["gid"] != nil else { return }

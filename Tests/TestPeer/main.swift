@@ -16,7 +16,7 @@
 //                                  standard input ends
 //
 // After these, in any order: `uid=N` and `gid=N` to run as that user and group, `groups=N` for a supplementary group,
-// `access=group|anyone`, `server=N` and `group=N` for the server's user and group, `fork` to leave a child behind.
+// `link=ring|socket|queue` for what carries the sessions of `serve` and `hold`, `access=group|anyone`, `server=N` and `group=N` for the server's user and group, `fork` to leave a child behind.
 //
 // It prints a line for each thing that a test may wait for, and exits with 1 and a line on standard error if it fails.
 
@@ -41,7 +41,7 @@ do {
     directory.lastComponent?.string ?? "", allowing: arguments.dropFirst(2).map { ClientApp($0) },
     access: settings.access, uid: settings["server"], gid: settings["group"], runtimeDirectory: directory)
   switch arguments[0] {
-  case "serve": try await serve(app, leavingChild: words.contains("fork"))
+  case "serve": try await serve(app, leavingChild: words.contains("fork"), options: settings.options)
   case "serve-named":
     try await serve(ServerApp(app.name, allowing: ["test-client"], runtimeDirectory: directory), options: .named)
   case "hold-named": try await holdNamed(app)
@@ -51,7 +51,7 @@ do {
   case "attack": try await attack(app)
   case "relay": try await relay(served(arguments[1]), served(arguments[2]))
   case "listen": try await listen(served(arguments[1]), served(arguments[2]))
-  case "hold": try await hold(app)
+  case "hold": try await hold(app, options: settings.options)
   case "answer": try await answer(app)
   case "memory": try await memory(app, sizes: arguments.dropFirst(2).compactMap { Int($0) })
   case "ask": try await askOnce(app, as: arguments.dropFirst(2).first ?? "test-client")

@@ -117,6 +117,8 @@ int sluice_socket_peer_pidfd(int descriptor);
 /// getsockopt(2) and setsockopt(2), SO_SNDBUF; the kernel doubles what it is given.
 int sluice_socket_get_send_buffer(int descriptor);
 int sluice_socket_set_send_buffer(int descriptor, int byte_count);
+/// getsockopt(2), SO_DOMAIN, SO_TYPE and SO_ACCEPTCONN: 1 for a Unix stream socket that does not listen, else 0.
+int sluice_socket_is_stream(int descriptor);
 /// setsockopt(2), SO_SNDTIMEO: how long connect(2) may block; 0 for ever.
 int sluice_socket_set_send_timeout(int descriptor, int64_t nanoseconds);
 /// setsockopt(2), SO_RCVTIMEO: how long recvmsg(2) may block; 0 for ever.

@@ -22,8 +22,8 @@ enum QueueStatusWord: Int, CaseIterable, Sendable {
 
   static var byteCount: Int { Segment.pageByteCount }
 
-  init() throws(SegmentError) {
-    segment = try Segment.create(name: "sluice.queue.status", byteCount: Self.byteCount)
+  init(name: String = "sluice.queue.status") throws(SegmentError) {
+    segment = try Segment.create(name: name, byteCount: Self.byteCount)
     unsafe base = segment.baseAddress
   }
 

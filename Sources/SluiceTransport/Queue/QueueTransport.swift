@@ -32,21 +32,26 @@ public final class QueueTransport: Transport {
     public static let handleCount = 3
   }
 
+  /// The size of the page that each side makes, in bytes.
+  public static var segmentByteCount: Int { OwnQueueStatus.byteCount }
+
   /// Makes this side's half: a queue, a page and a bell.
   ///
   /// - Parameters:
+  ///   - name: The page's, for people.
   ///   - size: Of the queue that this side receives from.
   ///   - maxBlobSize: How many bytes a blob may have, 1 to 1 GiB. Memory for one is reserved, and used when one comes.
   ///   - journal: A directory for the queue's name while it has one; see ``JournaledQueue``.
   /// - Throws: What stands in the way, with the limit that was met.
   public static func prepare(
-    size: QueueSize = .default, maxBlobSize: Int = SocketTransport.defaultMaxBlobSize, journal: FilePath? = nil
+    name: String = "sluice.queue.status", size: QueueSize = .default,
+    maxBlobSize: Int = SocketTransport.defaultMaxBlobSize, journal: FilePath? = nil
   ) throws(QueueSetupError) -> Endpoint {
     let announcement = QueueAnnouncement(maxBlobSize: maxBlobSize)
     try announcement.check()
     let inbox = try QueueInbox(size, journal: journal)
     let status: OwnQueueStatus
-    do { status = try OwnQueueStatus() } catch { throw .segment(error) }
+    do { status = try OwnQueueStatus(name: name) } catch { throw .segment(error) }
     do {
       return Endpoint(announcement: announcement, inbox: inbox, status: status, room: try Doorbell())
     } catch {

@@ -34,16 +34,18 @@ enum ControlTarget {
       lane: 2, rootTypeID: 9, rootTypeName: "Type", metadata: Metadata([1, 2, 3]), dedicated: .ring(ring))
     let hello = Control.Hello(
       versions: .current, serverApp: "server", clientApp: "client", session: "12-0123abcd", metadata: Metadata([7]),
-      returnTable: table, ring: ring, channels: [opening])
+      returnTable: table, link: .ring(ring), channels: [opening])
     let messages: [(Control, UInt8)] = [
       (.hello(hello), 5),
-      (.welcome(.init(version: 1, linkKind: .ring, laneWindow: 128, returnTable: table, ring: ring)), 3),
+      (.welcome(.init(version: 1, link: .ring(ring), laneWindow: 128, returnTable: table)), 3),
+      (.welcome(.init(version: 1, link: .queue(largestFrame: 24_608), laneWindow: 128, returnTable: table)), 4),
       (.refusal(.init(reason: .rejected, message: "no", versions: .current)), 0),
-      (.openChannel(opening), 2), (.channelOpened(lane: 2, ring: ring), 2),
+      (.openChannel(opening), 2), (.channelOpened(lane: 2, link: .ring(ring)), 2),
       (.channelRefused(lane: 2, reason: .declined, message: "no"), 0),
       (.segment(.init(id: 0, name: "name", byteCount: 4096, scope: .session)), 1),
       (.handles(ticket: 1), 1), (.withdrawHandles(ticket: 1), 0), (.goodbye(message: "bye"), 0),
       (.retireSegment(id: 1), 0), (.returned, 0), (.segmentShared(id: 1, isMapped: true), 0),
+      (.abandonChannel(lane: 2), 0),
     ]
     return try messages.map { [$1] + (try $0.encoded()) }
   }
