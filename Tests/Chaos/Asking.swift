@@ -104,7 +104,10 @@ final class Asker: Sendable {
     var turn: UInt64 = 0
     let isHeard = Flag()
     _ = isHeard.raise()
-    while !isDone.load(ordering: .relaxed), let channel = try await openChannel(in: session) {
+    while !isDone.load(ordering: .relaxed),
+      // Every third one has a link of its own.
+      let channel = try await openChannel(in: session, link: turn % 3 == 2 ? .own() : .shared)
+    {
       turn += 1
       var exchanges = Exchanges(asker: self, isBlocking: false, isHeard: isHeard, seed: setting.seed &+ turn << 40)
       guard try await exchanges.once(on: channel) else { return }
@@ -113,9 +116,9 @@ final class Asker: Sendable {
   }
 
   /// A channel; nil if the session has ended.
-  private func openChannel(in session: Session) async throws -> Channel<Exchange>? {
+  private func openChannel(in session: Session, link: ChannelLink = .shared) async throws -> Channel<Exchange>? {
     do {
-      return try await session.openChannel(Exchange.self, timeout: .seconds(20))
+      return try await session.openChannel(Exchange.self, link: link, timeout: .seconds(20))
     } catch SessionError.timedOut {
       throw ChaosError("the opening of a channel hung")
     } catch SessionError.sessionEnded {

@@ -23,7 +23,9 @@ struct Settings {
 
 /// What a run is about: where its processes meet, over what they talk, in what memory. Passed to them as arguments.
 struct Setting: Sendable {
-  static let links: [(name: String, choice: LinkChoice)] = [("ring", .ring), ("socket", .socket)]
+  static let links: [(name: String, choice: LinkChoice)] = [
+    ("ring", .ring), ("socket", .socket), ("queue", .queue),
+  ]
   static let backings: [(name: String, backing: SegmentBacking)] = [
     ("sealed", .sealedMemory), ("named", .named(.owner)),
   ]

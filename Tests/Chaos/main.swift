@@ -1,6 +1,6 @@
 // Kills processes at random moments, and looks whether the others go on, and what is left.
 //
-//   chaos [kills=1000] [seed=N] [clients=3] [link=ring|socket|…] [backing=sealed|named]
+//   chaos [kills=1000] [seed=N] [clients=3] [link=ring|socket|queue] [backing=sealed|named]
 //
 // starts a server and clients as processes of this program (`chaos serve …`, `chaos ask …`), kills one after the other with
 // SIGKILL and starts it again, and exits with 0 if nobody hung, each answer was right, each request was answered or failed,

@@ -43,7 +43,7 @@ import Testing
     return try await notifications.next()
   }
 
-  @Test(arguments: [LinkChoice.ring, .socket])
+  @Test(arguments: [LinkChoice.ring, .socket, .queue])
   func `a lent dictionary is read in place, and its memory comes back`(link: LinkChoice) async throws {
     try await withSession(link) { server, client in
       let ends = try await channel(server, client, Prices.self)

@@ -42,13 +42,13 @@ import Testing
 
   // MARK: Streams
 
-  @Test(arguments: [LinkChoice.ring, .socket]) func `a stream of responses arrives in order and ends`(
+  @Test(arguments: LinkTests.kinds) func `a stream of responses arrives in order and ends`(
     link: LinkChoice
   ) async throws {
     var options = SessionOptions()
     options.link = link
     options.laneWindow = 4
-    try await withEnds(options) { ends in
+    try await withEnds(options.over(link)) { ends in
       let pair = try await ends.channel()
       let (stream, incoming) = try await openStream(pair)
       let sending = Task {
@@ -66,10 +66,10 @@ import Testing
     }
   }
 
-  @Test func `blocking threads stream, too`() async throws {
+  @Test(arguments: LinkTests.kinds) func `blocking threads stream, too`(link: LinkChoice) async throws {
     var options = SessionOptions()
     options.laneWindow = 2
-    try await withEnds(options) { ends in
+    try await withEnds(options.over(link)) { ends in
       let pair = try await ends.channel()
       async let served: Void = onThread {
         let incoming = try #require(try pair.server.nextRequestSync(timeout: .seconds(30)))
@@ -94,10 +94,12 @@ import Testing
     }
   }
 
-  @Test func `a stream that nobody reads holds its sender back, and other requests go on`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a stream that nobody reads holds its sender back, and other requests go on`(
+    link: LinkChoice
+  ) async throws {
     var options = SessionOptions()
     options.laneWindow = 4
-    try await withEnds(options) { ends in
+    try await withEnds(options.over(link)) { ends in
       let pair = try await ends.channel()
       let (stream, incoming) = try await openStream(pair)
       let sent = AsyncStream.makeStream(of: UInt64.self)
@@ -127,8 +129,10 @@ import Testing
     }
   }
 
-  @Test func `a stream ends with a failure, with its code, text and details`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds) func `a stream ends with a failure, with its code, text and details`(
+    link: LinkChoice
+  ) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let (stream, incoming) = try await openStream(pair)
       try await send(incoming, 1, on: pair.server)
@@ -147,8 +151,9 @@ import Testing
     }
   }
 
-  @Test func `a stream where one response was asked for is an error, and its sender is told`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds)
+  func `a stream where one response was asked for is an error, and its sender is told`(link: LinkChoice) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let asking = Task {
         let question = try request(pair.client)
@@ -168,9 +173,9 @@ import Testing
 
   // MARK: Cancellation
 
-  @Test(arguments: ["cancelled", "deadline", "released", "blocking"])
-  func `a withdrawn request stops its handler`(how: String) async throws {
-    try await withEnds { ends in
+  @Test(arguments: ["cancelled", "deadline", "released", "blocking"], LinkTests.kinds)
+  func `a withdrawn request stops its handler`(how: String, link: LinkChoice) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let isTaken = AsyncStream.makeStream(of: Void.self)
       let asking = Task { () -> Void in
@@ -209,10 +214,12 @@ import Testing
     try await incoming.reply(message)
   }
 
-  @Test func `a consumer that cancels its stream stops its sender, which waits for credit`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a consumer that cancels its stream stops its sender, which waits for credit`(
+    link: LinkChoice
+  ) async throws {
     var options = SessionOptions()
     options.laneWindow = 1
-    try await withEnds(options) { ends in
+    try await withEnds(options.over(link)) { ends in
       let pair = try await ends.channel()
       let (stream, incoming) = try await openStream(pair)
       let sending = Task {
@@ -228,8 +235,10 @@ import Testing
     }
   }
 
-  @Test func `a request that is withdrawn before anybody takes it is never seen`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds) func `a request that is withdrawn before anybody takes it is never seen`(
+    link: LinkChoice
+  ) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let asking = Task {
         let question = try request(pair.client, "withdrawn")
@@ -254,8 +263,10 @@ import Testing
     }
   }
 
-  @Test func `a late answer is dropped, counted, and reported to who sent it`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds) func `a late answer is dropped, counted, and reported to who sent it`(
+    link: LinkChoice
+  ) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       // An answer that was never asked for, as one that crosses a cancellation.
       for kind in [Envelope.Kind.response, .failure] {
@@ -281,8 +292,10 @@ import Testing
 
   // MARK: Half-closing
 
-  @Test func `an end that has finished sending still answers and is answered`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds) func `an end that has finished sending still answers and is answered`(
+    link: LinkChoice
+  ) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let asking = Task {
         let question = try request(pair.client)
@@ -321,8 +334,10 @@ import Testing
 
   // MARK: Sorting
 
-  @Test func `messages are sorted by their kind, and wait for whoever asks for it`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds) func `messages are sorted by their kind, and wait for whoever asks for it`(
+    link: LinkChoice
+  ) async throws {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       for (number, text) in [(1, "red"), (2, "blue"), (3, "red"), (4, "")] as [(UInt64, String)] {
         try await notify(pair.client, number, text)
@@ -361,10 +376,12 @@ import Testing
     }
   }
 
-  @Test func `kinds that nobody asks for are bounded by the window`() async throws {
+  @Test(arguments: LinkTests.kinds) func `kinds that nobody asks for are bounded by the window`(link: LinkChoice)
+    async throws
+  {
     var options = SessionOptions()
     options.laneWindow = 4
-    try await withEnds(options) { ends in
+    try await withEnds(options.over(link)) { ends in
       let pair = try await ends.channel()
       let dispatcher = pair.server.dispatch { try $0.text }
       for number in 0..<4 as Range<UInt64> { try await notify(pair.client, number, "kind \(number)") }
@@ -382,8 +399,11 @@ import Testing
 
   // MARK: Small messages
 
-  @Test func `small messages go in their frames, larger ones in shared memory, and both are counted`() async throws {
-    try await withEnds { ends in
+  @Test(arguments: LinkTests.kinds)
+  func `small messages go in their frames, larger ones in shared memory, and both are counted`(link: LinkChoice)
+    async throws
+  {
+    try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       var notes = pair.server.notifications.makeAsyncIterator()
       try await notify(pair.client, 7, "small")

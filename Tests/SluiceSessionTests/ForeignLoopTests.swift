@@ -47,7 +47,7 @@ import Testing
     try await work.value
   }
 
-  @Test("is served by polling one descriptor and processing", arguments: [LinkChoice.ring, .socket])
+  @Test("is served by polling one descriptor and processing", arguments: LinkTests.kinds)
   func exchange(link: LinkChoice) async throws {
     try await withRuntimeDirectory { directory in
       let app = ServerApp(

@@ -57,11 +57,10 @@ import Testing
     try ask(channel, try request.message.read { $0.number } + 1)
   }
 
-  @Test("no wake-up is lost among them", arguments: [LinkChoice.ring, .socket], [RingSpinning.off, .default])
+  @Test("no wake-up is lost among them", arguments: LinkTests.kinds, [RingSpinning.off, .default])
   func mixed(link: LinkChoice, spinning: RingSpinning) async throws {
     try await withRuntimeDirectory { directory in
-      var options = SessionOptions()
-      options.link = link
+      var options = SessionOptions().over(link)
       options.spinning = spinning
       let app = ServerApp(
         directory.lastComponent?.string ?? "", allowing: ["test-client"], runtimeDirectory: directory)

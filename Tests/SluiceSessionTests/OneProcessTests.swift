@@ -13,10 +13,10 @@ import Testing
   }
 
   private func withSession(
-    _ options: SessionOptions = SessionOptions(), _ body: (Ends) async throws -> Void
+    _ options: SessionOptions = SessionOptions(), over link: LinkChoice, _ body: (Ends) async throws -> Void
   ) async throws {
     // Small messages are lent, too.
-    var options = options
+    var options = options.over(link)
     options.inlineByteCount = 0
     try await withRuntimeDirectory { directory in
       let name = directory.lastComponent?.string ?? ""
@@ -53,8 +53,9 @@ import Testing
     try message?.read { $0.number }
   }
 
-  @Test func `a session names its segments, own and borrowed`() async throws {
-    try await withSession { ends in
+  @Test(arguments: LinkTests.kinds) func `a session names its segments, own and borrowed`(link: LinkChoice) async throws
+  {
+    try await withSession(over: link) { ends in
       let channels = try await channel(ends)
       try await notify(channels.client, 5)
       var notes = channels.server.notifications.makeAsyncIterator()
@@ -65,14 +66,17 @@ import Testing
       #expect(own.contains { $0.name.hasPrefix(prefix + "client.") && $0.scope == .session && $0.byteCount > 0 })
       #expect(own.contains { $0.name.hasPrefix(prefix + "client-returns") })
       let borrowed = ends.accepted.segments.filter(\.isBorrowed)
-      let lent = own.filter { $0.name.hasPrefix(prefix + "client.") || $0.name == prefix + "client-ring" }
-      #expect(Set(borrowed.map(\.name)) == Set(lent.map(\.name)) && lent.count == 2)
+      let lent = own.filter { $0.name.hasPrefix(prefix + "client.") || $0.name == prefix + "client-\(link)" }
+      #expect(Set(borrowed.map(\.name)) == Set(lent.map(\.name)) && lent.count == (link == .socket ? 1 : 2))
       #expect(ends.client.name == ends.accepted.name)
     }
   }
 
-  @Test func `one message goes many times and on many channels, and is freed after the last return`() async throws {
-    try await withSession { ends in
+  @Test(arguments: LinkTests.kinds)
+  func `one message goes many times and on many channels, and is freed after the last return`(link: LinkChoice)
+    async throws
+  {
+    try await withSession(over: link) { ends in
       let first = try await channel(ends)
       let second = try await channel(ends)
       var held: [Message<Exchange>] = []
@@ -106,10 +110,11 @@ import Testing
     }
   }
 
-  @Test func `a server-wide message is read in place by every client, private memory is copied and counted`()
+  @Test(arguments: LinkTests.kinds)
+  func `a server-wide message is read in place by every client, private memory is copied and counted`(link: LinkChoice)
     async throws
   {
-    try await withSession { ends in
+    try await withSession(over: link) { ends in
       let channels = try await channel(ends)
       var shared = try ends.server.makeMessage(Exchange.self)
       shared.root.number = 7
@@ -134,10 +139,12 @@ import Testing
     }
   }
 
-  @Test func `a receiver that stops taking makes its sender wait, and other channels go on`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a receiver that stops taking makes its sender wait, and other channels go on`(
+    link: LinkChoice
+  ) async throws {
     var options = SessionOptions()
     options.laneWindow = 4
-    try await withSession(options) { ends in
+    try await withSession(options, over: link) { ends in
       let stuck = try await channel(ends)
       let lively = try await channel(ends)
       for _ in 0..<4 { try await notify(stuck.client, 1) }
@@ -174,8 +181,10 @@ import Testing
     }
   }
 
-  @Test func `a closed channel fails what is pending, and the session goes on`() async throws {
-    try await withSession { ends in
+  @Test(arguments: LinkTests.kinds) func `a closed channel fails what is pending, and the session goes on`(
+    link: LinkChoice
+  ) async throws {
+    try await withSession(over: link) { ends in
       let channels = try await channel(ends)
       let asking = Task {
         let request = try channels.client.makeMessage()
@@ -198,8 +207,10 @@ import Testing
     }
   }
 
-  @Test func `what was sent before a close arrives before its end`() async throws {
-    try await withSession { ends in
+  @Test(arguments: LinkTests.kinds) func `what was sent before a close arrives before its end`(link: LinkChoice)
+    async throws
+  {
+    try await withSession(over: link) { ends in
       let channels = try await channel(ends)
       for number in 0..<50 as Range<UInt64> {
         try await notify(channels.client, number)
@@ -215,15 +226,15 @@ import Testing
     }
   }
 
-  @Test func `a message outlives its session`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a message outlives its session`(link: LinkChoice) async throws {
     var held: Message<Exchange>?
     try await withRuntimeDirectory { directory in
       let name = directory.lastComponent?.string ?? ""
       let app = ServerApp(name, allowing: ["test-client"], runtimeDirectory: directory)
       do {
-        var options = SessionOptions()
+        var options = SessionOptions().over(link)
         options.inlineByteCount = 0
-        let server = try SessionServer(app)
+        let server = try SessionServer(app, options: options)
         var sessions = server.sessions.makeAsyncIterator()
         let client = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
         let accepted = try #require(try await sessions.next())
@@ -247,10 +258,12 @@ import Testing
     }
   }
 
-  @Test func `an arena at its limit says so, and goes on after room returned`() async throws {
+  @Test(arguments: LinkTests.kinds) func `an arena at its limit says so, and goes on after room returned`(
+    link: LinkChoice
+  ) async throws {
     var options = SessionOptions()
     options.arenaByteLimit = 8 << 20
-    try await withSession(options) { ends in
+    try await withSession(options, over: link) { ends in
       let channels = try await channel(ends)
       var notes = channels.server.notifications.makeAsyncIterator()
       var held: [Message<Exchange>] = []

@@ -13,8 +13,8 @@ import Testing
     ServerApp(name(directory), allowing: ["test-client"], runtimeDirectory: directory)
   }
 
-  private func connect(_ directory: FilePath) async throws -> Session {
-    try await ClientSession.connect(ClientApp("test-client"), to: app(directory))
+  private func connect(_ directory: FilePath, _ link: LinkChoice) async throws -> Session {
+    try await ClientSession.connect(ClientApp("test-client"), to: app(directory), options: SessionOptions().over(link))
   }
 
   private func ask(
@@ -32,11 +32,11 @@ import Testing
 
   // MARK: Exchanges
 
-  @Test func `a request is answered`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a request is answered`(link: LinkChoice) async throws {
     try await withRuntimeDirectory { directory in
-      let status = try await withPeer("serve", directory, "test-client") { peer in
+      let status = try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         for asked in 0..<100 as Range<UInt64> {
           let response = try await ask(channel, "echo", asked)
@@ -51,11 +51,14 @@ import Testing
     }
   }
 
-  @Test func `a blocking request is answered, from many threads at once`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a blocking request is answered, from many threads at once`(link: LinkChoice)
+    async throws
+  {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try ClientSession.connectSync(ClientApp("test-client"), to: app(directory))
+        let session = try ClientSession.connectSync(
+          ClientApp("test-client"), to: app(directory), options: SessionOptions().over(link))
         let channel = try session.openChannelSync(Exchange.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
           for thread in 0..<4 as Range<UInt64> {
@@ -77,11 +80,13 @@ import Testing
     }
   }
 
-  @Test func `a payload is read where the other process built it`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a payload is read where the other process built it`(link: LinkChoice)
+    async throws
+  {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         let size = 70 << 20
         let response = try await ask(channel, "payload", UInt64(size))
@@ -115,9 +120,11 @@ import Testing
     }
   }
 
-  @Test func `the receiver's private memory does not grow with the payload`() async throws {
+  @Test(arguments: LinkTests.kinds) func `the receiver's private memory does not grow with the payload`(
+    link: LinkChoice
+  ) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { server in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { server in
         try await server.line("ready")
         let size = 100_000_000
         let status = try await withPeer("memory", directory, "1000000", "\(size)") { client in
@@ -130,11 +137,13 @@ import Testing
     }
   }
 
-  @Test func `either side opens a channel, and the other sees its metadata`() async throws {
+  @Test(arguments: LinkTests.kinds) func `either side opens a channel, and the other sees its metadata`(
+    link: LinkChoice
+  ) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         async let response = ask(channel, "call back")
         var channels = session.channels(of: Exchange.self).makeAsyncIterator()
@@ -150,11 +159,11 @@ import Testing
     }
   }
 
-  @Test func `handles go both ways with their messages`() async throws {
+  @Test(arguments: LinkTests.kinds) func `handles go both ways with their messages`(link: LinkChoice) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         let pipe = try FileDescriptor.pipe()
         let response = try await ask(channel, "handle", handles: [Handle(owning: pipe.writeEnd)])
@@ -176,11 +185,11 @@ import Testing
 
   // MARK: Failures
 
-  @Test func `a failure comes back with code and text`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a failure comes back with code and text`(link: LinkChoice) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let channel = try await connect(directory).openChannel(Exchange.self)
+        let channel = try await connect(directory, link).openChannel(Exchange.self)
         await #expect { try await ask(channel, "fail") } throws: { error in
           if case ChannelError.failed(code: 42, text: "as asked", details: Metadata([4, 2])) = error {
             true
@@ -195,11 +204,13 @@ import Testing
     }
   }
 
-  @Test func `a request without an answer ends at its deadline, and the channel works on`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a request without an answer ends at its deadline, and the channel works on`(
+    link: LinkChoice
+  ) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         await #expect {
           var request = try channel.makeMessage()
@@ -223,11 +234,13 @@ import Testing
     }
   }
 
-  @Test func `a cancelled request is withdrawn, and the channel works on`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a cancelled request is withdrawn, and the channel works on`(link: LinkChoice)
+    async throws
+  {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         let asking = Task { try await ask(channel, "hang") }
         try await peer.line("hanging")
@@ -245,11 +258,13 @@ import Testing
 
   // MARK: Death
 
-  @Test func `a server killed during requests fails each once, and leaves nothing`() async throws {
+  @Test(arguments: LinkTests.kinds) func `a server killed during requests fails each once, and leaves nothing`(
+    link: LinkChoice
+  ) async throws {
     try await withRuntimeDirectory { directory in
-      try await withPeer("serve", directory, "test-client") { peer in
+      try await withPeer("serve", directory, "test-client", "link=\(link)") { peer in
         try await peer.line("ready")
-        let session = try await connect(directory)
+        let session = try await connect(directory, link)
         let channel = try await session.openChannel(Exchange.self)
         let held = try await ask(channel, "payload", 100_000)
         let failures = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -280,10 +295,13 @@ import Testing
     }
   }
 
-  @Test func `a client killed with a request and a response open fails the one and returns the other`() async throws {
+  @Test(arguments: LinkTests.kinds)
+  func `a client killed with a request and a response open fails the one and returns the other`(link: LinkChoice)
+    async throws
+  {
     try await withRuntimeDirectory { directory in
-      let server = try SessionServer(app(directory))
-      try await withPeer("hold", directory) { client in
+      let server = try SessionServer(app(directory), options: SessionOptions().over(link))
+      try await withPeer("hold", directory, "link=\(link)") { client in
         var sessions = server.sessions.makeAsyncIterator()
         let session = try #require(try await sessions.next())
         #expect(session.peer.credentials.pid == client.processID)
