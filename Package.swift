@@ -98,6 +98,8 @@ let package = Package(
       name: "TestPeer", dependencies: ["Sluice", "TestSchema", system], path: "Tests/TestPeer", swiftSettings: base),
     .executableTarget(
       name: "chaos", dependencies: ["Sluice", "TestSchema", system], path: "Tests/Chaos", swiftSettings: base),
+    // Kills a process at a system call of its own.
+    .target(name: "CSteps", path: "Tests/CSteps"),
     .testTarget(name: "ArchitectureTests", swiftSettings: base),
     .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
     .testTarget(
@@ -111,8 +113,8 @@ let package = Package(
       dependencies: ["CapnProtoReflection", "CapnProtoSchema", "CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
-      name: "SluiceTransportTests", dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
-      swiftSettings: base),
+      name: "SluiceTransportTests",
+      dependencies: ["CSteps", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system], swiftSettings: base),
     .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
     .testTarget(
       name: "SluiceContainersTests",

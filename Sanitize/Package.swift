@@ -30,11 +30,13 @@ let package = Package(
     .target(
       name: "SluiceTransport", dependencies: ["SluiceWaiting", "SluiceSystem", system, deque, logging],
       swiftSettings: library),
+    .target(name: "CSteps", path: "Tests/CSteps"),
     .testTarget(
       name: "SluiceSystemTests", dependencies: ["CSanitize", "SluiceSystem", "CSluice", system],
       swiftSettings: settings),
     .testTarget(
       name: "SluiceTransportTests",
-      dependencies: ["CSanitize", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system], swiftSettings: settings),
+      dependencies: ["CSanitize", "CSteps", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
+      swiftSettings: settings),
   ]
 )
