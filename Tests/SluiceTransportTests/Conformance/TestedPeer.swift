@@ -8,6 +8,8 @@ import Testing
 enum PeerScript: String, CaseIterable, Sendable, CustomTestStringConvertible {
   /// Sends every frame back, handles and all; at the end of the stream it ends its own.
   case echo
+  /// Receives nothing until it is told of a number of frames; sends those back, and waits for the next number.
+  case echoInTurns
   /// Receives nothing, and stays.
   case stall
   /// Sends a small frame and then a large one as far as it goes, and stays.
@@ -26,6 +28,15 @@ enum PeerScript: String, CaseIterable, Sendable, CustomTestStringConvertible {
       }
       try transport.finishSending()
       while try !transport.flush() { _ = try transport.waitToSend(byteCount: 0, deadline: patience()) }
+    case .echoInTurns:
+      while let word = try control?.receive(deadline: patience())?.bytes, word.count == 4 {
+        for _ in 0..<word.reversed().reduce(0, { $0 << 8 | Int($1) }) {
+          guard let frame = try transport.receive(deadline: patience()) else { return }
+          try transport.send(frame.bytes)
+        }
+        while try !transport.flush() { _ = try transport.waitToSend(byteCount: 0, deadline: patience()) }
+      }
+      return
     case .stall: break
     case .breakOff:
       _ = try transport.trySend([1])
@@ -66,25 +77,37 @@ struct TestedPair: Sendable, CustomTestStringConvertible {
   func run(
     _ script: PeerScript, maxBlobSize: Int = 4096, _ body: @escaping @Sendable (any Transport) async throws -> Void
   ) async throws {
+    try await run(script, maxBlobSize: maxBlobSize) { transport, _ in try await body(transport) }
+  }
+
+  /// As above; the body may tell the peer something, where its script wants to be told.
+  func run(
+    _ script: PeerScript, maxBlobSize: Int,
+    _ body: @escaping @Sendable (_ transport: any Transport, _ control: SocketTransport) async throws -> Void
+  ) async throws {
     switch place {
     case .thread:
       let (ours, theirs) = try kind.pair(maxBlobSize: maxBlobSize)
+      let (control, theirControl) = try SocketTransport.pair()
       let failure = Locked<(any Error)?>(nil)
       let peer = try WorkerThread(name: "peer") {
-        do { try script.run(theirs, control: nil) } catch { failure.mutex.withLock { $0 = error } }
+        let control = script == .echoInTurns ? theirControl : nil
+        do { try script.run(theirs, control: control) } catch { failure.mutex.withLock { $0 = error } }
       }
       do {
-        try await body(ours)
+        try await body(ours, control)
       } catch {
+        control.close()
         ours.close()
         peer.join()
         throw error
       }
+      control.close()
       peer.join()
       #expect(failure.mutex.withLock { $0 } == nil)
     case .process:
       try await PeerProcess.run(kind, script, maxBlobSize: maxBlobSize) { process in
-        try await body(process.transport)
+        try await body(process.transport, process.control)
         process.control.close()
       }
     }
