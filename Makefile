@@ -64,7 +64,7 @@ fuzz: bootstrap
 	done
 
 	$(SWIFT) build $(FUZZ_SESSIONS)
-	@for target in control envelope channel; do \
+	@for target in control envelope channel descriptor; do \
 	  mkdir -p "Fuzz/Sessions/.build/corpus/$$target" && \
 	  program="$$($(SWIFT) build $(FUZZ_SESSIONS) --show-bin-path)/session-fuzz" && \
 	  "$$program" "$$target" --seeds "Fuzz/Sessions/.build/corpus/$$target" && \

@@ -135,6 +135,7 @@ final class ChannelTarget: CarrierControl, Sendable {
   func withdrawHandles(ticket: UInt32) {}
   func channelClosed(_ lane: UInt32) {}
   func retireSegment(_ id: UInt32) {}
+  func share(_ segment: BorrowedSegment) -> SluiceChannel.SegmentShare { .unavailable }
 }
 
 extension ArraySlice {

@@ -13,6 +13,8 @@ enum Target: String, CaseIterable {
   case envelope
   /// A conversation on a channel: frames that name real segments.
   case channel
+  /// What a peer passes as memory.
+  case descriptor
 
   /// Runs once; 0 says that the input may be kept.
   func run(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
@@ -21,6 +23,7 @@ enum Target: String, CaseIterable {
     case .control: ControlTarget.run(input)
     case .envelope: EnvelopeTarget.run(input)
     case .channel: ChannelTarget.shared.run(input)
+    case .descriptor: DescriptorTarget.run(input)
     }
     return 0
   }
@@ -31,6 +34,7 @@ enum Target: String, CaseIterable {
     case .control: try ControlTarget.seeds()
     case .envelope: EnvelopeTarget.seeds()
     case .channel: ChannelTarget.seeds()
+    case .descriptor: DescriptorTarget.seeds()
     }
   }
 }
@@ -72,6 +76,7 @@ enum SessionFuzz {
       case .control: LLVMFuzzerRunDriver(&count, &start) { Target.control.run($0, $1) }
       case .envelope: LLVMFuzzerRunDriver(&count, &start) { Target.envelope.run($0, $1) }
       case .channel: LLVMFuzzerRunDriver(&count, &start) { Target.channel.run($0, $1) }
+      case .descriptor: LLVMFuzzerRunDriver(&count, &start) { Target.descriptor.run($0, $1) }
       }
     }
   }
