@@ -50,7 +50,7 @@ struct ClientIntroduction: Sendable {
 
 /// A client's half of the handshake: one message there, one back. The caller moves them, blocking or suspended.
 struct ClientHandshake {
-  let transport: SocketTransport
+  let transport: any Transport
   /// The introduction, to be sent with ``handles``.
   let hello: [UInt8]
   let handles: [Handle]
@@ -91,7 +91,8 @@ struct ClientHandshake {
       throw .introductionTooLong(byteCount: hello.count, limit: Control.largestByteCount)
     }
     do {
-      transport = try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount)
+      transport = options.tapped(
+        try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount), as: .control)
     } catch {
       throw .transport(error)
     }
@@ -129,9 +130,22 @@ struct ClientHandshake {
     return peer
   }
 
+  /// How long a server that has closed the connection without an answer may take to be known as dead.
+  static let patience = Duration.seconds(1)
+
+  /// The server, if the kernel gives a grip on it.
+  var serverProcess: ProcessHandle? { peer.process }
+
+  /// What it means that the server has closed the connection without an answer. What a dead one left goes.
+  func unanswered(isServerDead: Bool) -> SessionError {
+    transport.close()
+    guard isServerDead else { return .protocolViolation("the server closed the connection without an answer") }
+    Rendezvous.removeLeftovers(of: introduction.server)
+    return .serverNotRunning(app: introduction.server.name)
+  }
+
   /// Makes the session of the server's answer, and starts it.
-  func finish(with answer: ReceivedFrame?) throws(SessionError) -> Session {
-    guard let answer else { throw .protocolViolation("the server closed the connection without an answer") }
+  func finish(with answer: ReceivedFrame) throws(SessionError) -> Session {
     let control: Control
     do {
       control = try Control(decoding: answer.bytes, handleCount: answer.handles.count)

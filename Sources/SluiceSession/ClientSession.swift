@@ -100,8 +100,16 @@ public enum ClientSession {
       // Sound: bytes have no padding.
       unsafe try await transport.send(
         handshake.hello.span.bytes, handles: handshake.handles, deadline: handshake.deadline, on: options.reactor)
-      return try handshake.finish(
-        with: try await transport.receive(deadline: handshake.deadline, on: options.reactor))
+      let answer = try await transport.receive(deadline: handshake.deadline, on: options.reactor)
+      guard let answer else { throw TransportError.peerClosed }
+      return try handshake.finish(with: answer)
+    } catch TransportError.peerClosed {
+      guard let process = handshake.serverProcess else { throw handshake.unanswered(isServerDead: false) }
+      let outcome = await options.reactor.wait(
+        for: process.descriptor, .readable, deadline: .now.advanced(by: ClientHandshake.patience))
+      withExtendedLifetime(process) {}
+      if case .ready = outcome { throw handshake.unanswered(isServerDead: true) }
+      throw handshake.unanswered(isServerDead: false)
     } catch {
       throw handshake.failed(error)
     }
@@ -115,7 +123,13 @@ public enum ClientSession {
       let transport = handshake.transport
       // Sound: bytes have no padding.
       unsafe try transport.send(handshake.hello.span.bytes, handles: handshake.handles, deadline: handshake.deadline)
-      return try handshake.finish(with: try transport.receive(deadline: handshake.deadline))
+      guard let answer = try transport.receive(deadline: handshake.deadline) else { throw TransportError.peerClosed }
+      return try handshake.finish(with: answer)
+    } catch TransportError.peerClosed {
+      let isDead = try? handshake.serverProcess.map {
+        try !Poll.wait(for: $0.descriptor, .readable, deadline: .now.advanced(by: ClientHandshake.patience)).isEmpty
+      }
+      throw handshake.unanswered(isServerDead: isDead == true)
     } catch {
       throw handshake.failed(error)
     }

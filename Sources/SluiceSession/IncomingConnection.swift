@@ -28,11 +28,11 @@ final class IncomingConnection: Sendable {
   private let reactor: Reactor
   private let state: Mutex<State>
 
-  init(_ socket: Handle, reactor: Reactor, report: @escaping Report) throws {
+  init(_ socket: Handle, options: SessionOptions, report: @escaping Report) throws {
     peer = try PeerIdentity(of: socket)
-    self.reactor = reactor
+    reactor = options.reactor
     let transport = try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount)
-    state = Mutex(State(transport: transport, report: report))
+    state = Mutex(State(transport: options.tapped(transport, as: .control), report: report))
   }
 
   /// Begins to wait for the introduction.

@@ -65,7 +65,9 @@ struct SessionAssembly: Sendable {
       throw .arena(error)
     }
     let carrier = Carrier(
-      link: Link(over: link.transport, reactor: options.reactor, window: laneWindow, stallPolicy: options.stallPolicy),
+      link: Link(
+        over: options.tapped(link.transport, as: .link), reactor: options.reactor, window: laneWindow,
+        stallPolicy: options.stallPolicy),
       reactor: options.reactor, lender: lender,
       borrower: Borrower(returnTable: returnTable, owner: returns), arena: arena, serverWideArena: serverWideArena,
       inlineLimit: max(0, options.inlineByteCount))

@@ -58,11 +58,27 @@ public struct SessionOptions: Sendable {
   public var logger = Logger(label: "sluice")
   /// How often idle segments are looked for: they go back to the kernel after once or twice that time.
   package var decayInterval = Duration.seconds(5)
+  /// Stands between a session and what it talks over. For tests that stop, or lie, at a step of the protocol.
+  package var tap: (@Sendable (any Transport, TappedTransport) -> any Transport)?
   /// What this end claims to speak. For tests of the negotiation.
   package var versions = ProtocolVersions.current
 
   /// The defaults.
   public init() {}
+}
+
+/// Which of a session's two transports is tapped.
+package enum TappedTransport: Sendable {
+  /// The control socket, from the first byte of the handshake.
+  case control
+  case link
+}
+
+extension SessionOptions {
+  /// The transport, as the session is to use it.
+  func tapped(_ transport: any Transport, as role: TappedTransport) -> any Transport {
+    tap?(transport, role) ?? transport
+  }
 }
 
 /// What a link is made of.

@@ -28,7 +28,7 @@ extension SessionServer {
   private func begin(_ socket: Handle) {
     let connection: IncomingConnection
     do {
-      connection = try IncomingConnection(socket, reactor: options.reactor) { [weak self] connection, outcome in
+      connection = try IncomingConnection(socket, options: options) { [weak self] connection, outcome in
         self?.introduced(connection, outcome)
       }
     } catch {

@@ -10,7 +10,7 @@
 /// credits granted, or for ``Kind/close``, ``Kind/probe`` and ``Kind/answer`` nothing.
 public struct LaneHeader: Sendable, Hashable {
   /// What a frame does to its lane.
-  public enum Kind: UInt8, Sendable {
+  public enum Kind: UInt8, Sendable, CaseIterable {
     /// A message that its receiver must take from a queue. It costs one credit.
     case charged = 1
     /// A message that somebody already waits for. It is free: waiters bound its number.
