@@ -3,11 +3,12 @@ DEMO_FLAGS ?= --json perf_demo.json --plot perf_demo.svg
 BENCH_FLAGS ?=
 CHAOS_KILLS ?= 1000
 CHAOS_FLAGS ?=
+SOAK_SECONDS ?= 180
 FUZZ_RUNS ?= 200000
 SANITIZE_FLAGS ?=
 SWIFT ?= swift
 
-.PHONY: help demo test examples lint chaos bench bench-memory bench-capnproto fuzz sanitize bootstrap
+.PHONY: help demo test examples lint chaos soak killmatrix bench bench-memory bench-capnproto fuzz sanitize bootstrap
 
 help:
 	@echo 'make demo    build perf_demo and run it: what zero-copy is worth, per payload size'
@@ -15,6 +16,8 @@ help:
 	@echo 'make test    build everything and run all tests'
 	@echo 'make examples  build and run the packages in Examples (part of make test)'
 	@echo 'make chaos   kill a server and its clients with SIGKILL, over and over (CHAOS_KILLS=1000 CHAOS_FLAGS="seed=7 link=ring")'
+	@echo 'make soak    mixed traffic for minutes, among neighbours that stall, crash and flood (SOAK_SECONDS=180)'
+	@echo 'make killmatrix  kill and stop either end of a session at each step of the protocol, over each link'
 	@echo 'make lint    check the formatting of all sources, strictly'
 	@echo 'make fuzz    fuzz the Cap'"'"'n Proto runtime and the session protocol (FUZZ_RUNS=200000 inputs per target; address sanitizer)'
 	@echo 'make sanitize  test the transports with the thread and the address sanitizer (SANITIZE_FLAGS="--filter Ring")'
@@ -41,6 +44,14 @@ examples: bootstrap
 chaos: bootstrap
 	$(SWIFT) build --configuration release --product chaos
 	"$$($(SWIFT) build --configuration release --show-bin-path)/chaos" kills=$(CHAOS_KILLS) $(CHAOS_FLAGS)
+
+soak: bootstrap
+	$(SWIFT) build --build-tests
+	SOAK_SECONDS=$(SOAK_SECONDS) $(SWIFT) test --skip-build --no-parallel --filter SoakTests
+
+killmatrix: bootstrap
+	$(SWIFT) build --build-tests
+	SLUICE_KILL_MATRIX=all $(SWIFT) test --skip-build --no-parallel --filter KillMatrixTests
 
 lint: bootstrap
 	@Scripts/lint.sh

@@ -100,6 +100,10 @@ let package = Package(
       name: "chaos", dependencies: ["Sluice", "TestSchema", system], path: "Tests/Chaos", swiftSettings: base),
     // Kills a process at a system call of its own.
     .target(name: "CSteps", path: "Tests/CSteps"),
+    .executableTarget(
+      name: "killmatrix",
+      dependencies: ["Sluice", "SluiceSession", "SluiceSchemas", "CapnProtoReflection", "TestSchema", system],
+      path: "Tests/KillMatrix", swiftSettings: base),
     .testTarget(name: "ArchitectureTests", swiftSettings: base),
     .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
     .testTarget(
@@ -125,7 +129,8 @@ let package = Package(
     .testTarget(
       name: "SluiceSessionTests",
       dependencies: [
-        "Sluice", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestPeer", subprocess, system, logging,
+        "Sluice", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestPeer", "killmatrix", subprocess, system,
+        logging,
       ],
       swiftSettings: base),
     .testTarget(
