@@ -27,7 +27,9 @@ enum Blow: String, CaseIterable {
 
 /// Where the two processes meet, and over what they talk.
 struct Setting: Sendable {
-  static let links: [(name: String, choice: LinkChoice)] = [("ring", .ring), ("socket", .socket)]
+  static let links: [(name: String, choice: LinkChoice)] = [
+    ("ring", .ring), ("socket", .socket), ("queue", .queue),
+  ]
   static let backings: [(name: String, backing: SegmentBacking)] = [
     ("sealed", .sealedMemory), ("named", .named(.owner)),
   ]

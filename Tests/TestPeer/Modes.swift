@@ -48,6 +48,9 @@ func serveChannels(of session: Session) async throws {
 }
 
 func serve(_ channel: Channel<Exchange>, of session: Session) async throws {
+  if channel.metadata == Metadata("heard".utf8) {
+    Task { for try await _ in channel.notifications {} }
+  }
   for try await request in channel.requests {
     Task {
       do {
@@ -91,6 +94,20 @@ func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of se
     session.trimMemory()
     var reply = try channel.makeMessage()
     reply.root.text = "\(session.segments.count) \(session.segments.filter(\.isBorrowed).count)"
+    try await request.reply(reply)
+
+  case "stream":
+    for item in 0..<number {
+      var message = try channel.makeMessage()
+      message.root.number = item
+      try await request.send(message)
+    }
+    try request.finish()
+
+  case "footprint":
+    session.trimMemory()
+    var reply = try channel.makeMessage()
+    reply.root.text = "\(try Footprint())"
     try await request.reply(reply)
 
   case "touch":

@@ -12,6 +12,13 @@
 //   TestPeer listen DIR DIR        a client of both
 //   TestPeer serve-named DIR       as serve, with named segments
 //   TestPeer hold-named DIR        as hold, with named segments
+//   TestPeer reopen DIR COUNT      a client that opens and closes sessions, and says what both ends take
+//   TestPeer many DIR COUNT        a client with so many sessions at once; `many-alone` serves them in the same process
+//   TestPeer channels DIR COUNT    a client with so many channels in one session
+//   TestPeer forge DIR             a client that sends messages with forged pointers
+//   TestPeer scribble DIR          a client that changes a message while it is read
+//   TestPeer soak DIR              a client with mixed traffic; at each line of standard input it says how it fared
+//   TestPeer flood DIR             a client that asks and tells as much as it can
 //   TestPeer ask DIR NAME          a client of that name that asks once, says what became of it, and then stays until
 //                                  standard input ends
 //
@@ -52,6 +59,14 @@ do {
   case "relay": try await relay(served(arguments[1]), served(arguments[2]))
   case "listen": try await listen(served(arguments[1]), served(arguments[2]))
   case "hold": try await hold(app, options: settings.options)
+  case "forge": try await forge(app)
+  case "scribble": try await scribble(app)
+  case "soak": try await soak(served(arguments[1]))
+  case "flood": try await flood(served(arguments[1]))
+  case "reopen": try await reopen(served(arguments[1]), count: Int(arguments[2]) ?? 0)
+  case "many": try await openMany(served(arguments[1]), count: Int(arguments[2]) ?? 0, inOneProcess: false)
+  case "many-alone": try await openMany(served(arguments[1]), count: Int(arguments[2]) ?? 0, inOneProcess: true)
+  case "channels": try await openChannels(served(arguments[1]), count: Int(arguments[2]) ?? 0)
   case "answer": try await answer(app)
   case "memory": try await memory(app, sizes: arguments.dropFirst(2).compactMap { Int($0) })
   case "ask": try await askOnce(app, as: arguments.dropFirst(2).first ?? "test-client")

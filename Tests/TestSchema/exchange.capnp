@@ -14,3 +14,12 @@ struct Remark {
 
   text @0 :Text;
 }
+
+struct Tree {
+  # For messages whose pointers are forged: whatever a message can refer to itself with.
+
+  number @0 :UInt64;
+  next @1 :Tree;
+  children @2 :List(Tree);
+  label @3 :Text;
+}
