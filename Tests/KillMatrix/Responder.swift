@@ -80,6 +80,10 @@ actor Responder {
     case "release":
       held = []
       try await request.reply(try channel.makeMessage())
+    case "take":
+      var channels = session.channels(of: Tree.self).makeAsyncIterator()
+      _ = try await channels.next()
+      try await request.reply(try channel.makeMessage())
     case "act":
       let acting = acting ?? Task { try await act() }
       self.acting = acting

@@ -74,8 +74,10 @@ struct Setting: Sendable {
     options.link = link.choice
     options.segmentBacking = backing.backing
     options.laneWindow = 4
+    // So that who waits for credit asks whether the other end receives; far beyond the patience of anybody here.
+    options.stallPolicy = .disconnect(after: .seconds(60))
     options.arenaByteLimit = Self.arenaByteLimit
-    options.channelTypes = [ChannelType(Exchange.self)]
+    options.channelTypes = [ChannelType(Exchange.self), ChannelType(Tree.self)]
     options.handshakeTimeout = .milliseconds(500)
     options.logger.logLevel = .critical
     return options

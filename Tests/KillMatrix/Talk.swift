@@ -18,6 +18,7 @@ struct Talk: Sendable {
     { try await $0.stream() }, { try await $0.withdraw() }, { try await $0.passHandles() },
     { try await $0.withdrawHandles() }, { try await $0.answerLate() }, { try await $0.finish() },
     { try await $0.waitForRoom() }, { try await $0.giveUpMemory() }, { try await $0.sendOn() },
+    { try await $0.abandonChannel() },
   ]
 
   private func open(_ metadata: String = "") async throws -> Channel<Exchange> {
@@ -101,7 +102,7 @@ struct Talk: Sendable {
     guard answer.takeHandles().count == 1 else { throw MatrixError("no handle came back") }
   }
 
-  /// withdrawHandles: a message for which there is no credit takes its handles back.
+  /// withdrawHandles, lane-probe and by the other end lane-answer: a message for which there is no credit takes its handles back.
   private func withdrawHandles() async throws {
     let channel = try await open("mute")
     for _ in 0..<4 { try await tell(channel, "unheard") }
@@ -166,6 +167,17 @@ struct Talk: Sendable {
   private func sendOn() async throws {
     let channel = try await open()
     _ = try await channel.request(forwarding: upstream, timeout: patience)
+  }
+
+  /// abandonChannel: one with a link of its own, which the other end takes when nobody waits for it any more.
+  private func abandonChannel() async throws {
+    do {
+      _ = try await session.openChannel(Tree.self, link: .own(.socket), timeout: .milliseconds(1))
+      throw MatrixError("a channel that nobody took was opened")
+    } catch SessionError.timedOut {}
+    let channel = try await open()
+    try await ask(channel, "take")
+    try await ask(channel, "echo")
   }
 
   /// Has the other end act.

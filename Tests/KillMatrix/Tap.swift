@@ -54,7 +54,7 @@ final class Tap: Sendable {
       return name.map { .control($0) }
     case .link:
       guard let header = LaneHeader(blob) else { return nil }
-      if header.kind == .grant || header.kind == .close { return .lane(header.kind) }
+      guard header.kind == .charged || header.kind == .free else { return .lane(header.kind) }
       return .envelope(try Envelope(decoding: blob).kind)
     }
   }
