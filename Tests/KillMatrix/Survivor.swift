@@ -15,12 +15,14 @@ struct Survivor {
   /// - Parameter isFirst: Whether nothing has been done in this process yet: it keeps what it makes for all sessions.
   func run(_ step: Step, of victimRole: SessionRole, _ blow: Blow, isFirst: Bool) async throws {
     let before = try Holdings(of: setting.app.name)
+    // There before a victim looks for it.
+    var server = victimRole == .client ? try SessionServer(setting.app, options: options) : nil
     var victim = try VictimProcess(
       setting.arguments + ["role=\(victimRole.rawValue)", "step=\(step)", "blow=\(blow.rawValue)"])
     do {
-      let server = victimRole == .client ? try SessionServer(setting.app, options: options) : nil
       try await meet(&victim, server, step, blow)
       server?.shutdown()
+      server = nil
     }
     try judge(try victim.waitForEnd(), hasStopped: victim.hasStopped, blow)
     if victimRole == .server { try await findNobody() }
