@@ -25,10 +25,13 @@ public struct SessionOptions: Sendable {
   public var queueSize = QueueSize.default
   /// With a socket as a link: the size of this end's send buffer, in bytes (`SO_SNDBUF`); nil for the system's.
   public var socketSendBufferByteCount: Int?
-  /// What happens when the other end does not receive, over whatever link.
+  /// What becomes of sends that find neither credit nor room, over whatever link: they wait, or fail with
+  /// ``TransportError/noRoom``, or wait until the other end's process has shown no sign of receiving for so long, or twice
+  /// that; then the session ends. An application that is slow to take messages does not stall its link. At least a tenth of
+  /// a second makes sense.
   public var stallPolicy = StallPolicy.suspend
-  /// Most channels that may have a link of their own at once, counting those of both ends: each costs about six descriptors.
-  /// 0 to offer none. See ``ChannelLink/own(_:)``.
+  /// Most channels that may have a link of their own at once, whichever end opened them. Each costs descriptors: four for a
+  /// ring, one for a socket, ten for queues. 0 to offer none. See ``ChannelLink/own(_:)``.
   public var ownLinkLimit = 16
   /// How long a blocked thread looks at a ring before it sleeps; see ``Reactor/init(name:spinning:)`` for suspended tasks.
   public var spinning = RingSpinning.default

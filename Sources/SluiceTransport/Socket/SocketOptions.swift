@@ -1,5 +1,5 @@
 /// What a transport does when its peer does not receive, so that there is no room to send. In no case more than one frame is
-/// kept.
+/// kept. A session's link does the same over any kind of transport, also where credit lacks; `SessionOptions` says how.
 public enum StallPolicy: Sendable, Hashable {
   /// `trySend` answers `wouldBlock`; blocking and `async` sends wait, until their own deadline.
   case suspend
