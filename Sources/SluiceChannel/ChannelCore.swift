@@ -332,9 +332,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
     case .response:
       switch resolve(number) {
       case .single(let answer): answer.fulfill(.success(content))
-      case .stream(let stream):
-        guard stream.arrived(content) else { return tooManyItems }
-        stream.end(nil)
+      case .stream(let stream): stream.ended(with: content)
       case nil: break
       }
     case .item:

@@ -5,25 +5,39 @@ import Synchronization
 /// The responses to one request, as they arrive: a bounded queue, whose sender has credits for it. Thread-safe.
 final class IncomingStream: Sendable {
   let items: Mailbox<MessageContent, ChannelError>
-  private let credits: Mutex<LaneCredits>
+  private let state: Mutex<State>
+
+  private struct State {
+    var credits: LaneCredits
+    /// The last one is here: nobody is granted anything any more.
+    var isComplete = false
+  }
 
   /// A stream of which `window` items may be under way.
   init(window: UInt32) {
-    items = Mailbox(capacity: Int(window))
-    credits = Mutex(LaneCredits(window: window))
+    // The last one needs no credit.
+    items = Mailbox(capacity: Int(window) + 1)
+    state = Mutex(State(credits: LaneCredits(window: window)))
   }
 
   /// Takes an item; false when the other end had no credit for it.
   func arrived(_ content: MessageContent) -> Bool {
-    guard credits.withLock({ $0.frameArrived() }) else { return false }
+    guard state.withLock({ $0.credits.frameArrived() }) else { return false }
     // Refused only when nobody takes any more: then it is released here.
     _ = items.deliver(content)
     return true
   }
 
+  /// Takes the response that ends the stream. It needs no credit, as nothing can follow it.
+  func ended(with content: MessageContent) {
+    state.withLock { $0.isComplete = true }
+    _ = items.deliver(content)
+    end(nil)
+  }
+
   /// An item was taken: how many more the other end is to be granted, or 0.
   func taken() -> UInt32 {
-    credits.withLock { $0.frameTaken() }
+    state.withLock { $0.isComplete ? 0 : $0.credits.frameTaken() }
   }
 
   /// Nothing more will come.

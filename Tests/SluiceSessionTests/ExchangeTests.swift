@@ -94,6 +94,36 @@ import Testing
     }
   }
 
+  @Test(arguments: LinkTests.kinds) func `the response that ends a stream needs no credit, and nothing is lost`(
+    link: LinkChoice
+  ) async throws {
+    var options = SessionOptions()
+    options.laneWindow = 2
+    try await withEnds(options.over(link)) { ends in
+      let pair = try await ends.channel()
+      let question = try pair.client.makeMessage()
+      let stream = try await pair.client.requestStream(question)
+      var requests = pair.server.requests.makeAsyncIterator()
+      let incoming = try #require(try await requests.next())
+      // As many as may be under way, and the end, before the first one is taken.
+      for number in 1...2 as ClosedRange<UInt64> {
+        var message = try pair.server.makeMessage()
+        message.root.number = number
+        try await incoming.send(message)
+      }
+      var last = try pair.server.makeMessage()
+      last.root.number = 3
+      try await incoming.reply(last)
+      while pair.client.statistics.traffic.messagesReceived < 3 { await Task.yield() }
+      for number in 1...3 as ClosedRange<UInt64> {
+        let response = try #require(try await stream.next())
+        #expect(try response.read { $0.number } == number)
+      }
+      #expect(try await stream.next() == nil)
+      _ = try await ends.channel()
+    }
+  }
+
   @Test(arguments: LinkTests.kinds) func `a stream that nobody reads holds its sender back, and other requests go on`(
     link: LinkChoice
   ) async throws {
@@ -182,13 +212,13 @@ import Testing
         let question = try request(pair.client)
         switch how {
         case "cancelled": _ = try await pair.client.request(question)
-        case "deadline": _ = try await pair.client.request(question, timeout: .milliseconds(100))
+        case "deadline": _ = try await pair.client.request(question, timeout: .seconds(1))
         case "released":
           let stream = try await pair.client.requestStream(question)
           for await _ in isTaken.stream {}
           withExtendedLifetime(stream) {}
         default:
-          try await onThread { _ = try pair.client.requestSync(request(pair.client), timeout: .milliseconds(100)) }
+          try await onThread { _ = try pair.client.requestSync(request(pair.client), timeout: .seconds(1)) }
         }
       }
       var requests = pair.server.requests.makeAsyncIterator()
