@@ -66,6 +66,8 @@ struct Setting: Sendable {
   var options: SessionOptions {
     var options = SessionOptions()
     options.link = link.choice
+    // Small, so that a user may have those of many processes.
+    options.queueSize = QueueSize(capacity: 4, messageByteCount: 512)
     options.segmentBacking = backing.backing
     return options
   }

@@ -17,6 +17,8 @@ import Testing
     let app = ServerApp("containers", allowing: ["test-client"], runtimeDirectory: directory)
     var options = SessionOptions()
     options.link = link
+    // Small, so that there is room for those of many tests.
+    options.queueSize = QueueSize(capacity: 2, messageByteCount: 256)
     options.readWriteArenas = readWrite.server
     let server = try SessionServer(app, options: options)
     defer { server.shutdown() }

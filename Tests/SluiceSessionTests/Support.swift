@@ -125,7 +125,7 @@ extension SessionOptions {
   func over(_ link: LinkChoice) -> SessionOptions {
     var options = self
     options.link = link
-    options.queueSize = QueueSize(capacity: 4, messageByteCount: 512)
+    options.queueSize = QueueSize(capacity: 2, messageByteCount: 256)
     return options
   }
 }

@@ -30,7 +30,7 @@ struct Settings {
       case "queue": .queue
       default: .ring
       }
-    options.queueSize = QueueSize(capacity: 4, messageByteCount: 512)
+    options.queueSize = QueueSize(capacity: 2, messageByteCount: 256)
     return options
   }
 
