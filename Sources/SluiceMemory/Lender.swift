@@ -122,13 +122,15 @@ public final class Lender: Sendable {
   ///   to ring for each return, as long as such a loan is out.
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
   public func lend(_ loan: consuming Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
-    let dated = Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed)
+    // Taken out under the lock: captured as a constant, it would be retained once more.
+    var dated = Optional(Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed))
     var released: [Dated] = []
     defer { letGo(&released) }
     let lease = try books.withLock { books throws(LeaseError) in
       books.lentSinceDrain += 1
       let isFull = books.leases.outstandingCount == books.leases.capacity
       if isFull || books.lentSinceDrain >= Self.loansBetweenDrains { drain(&books, &released) }
+      guard let dated = dated.take() else { preconditionFailure("the lock is taken once") }
       let lease = try books.leases.lend(dated)
       if isBorrowed { books.borrowedCount += 1 }
       return lease

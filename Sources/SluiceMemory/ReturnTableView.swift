@@ -29,6 +29,22 @@ public struct ReturnTableView: LeaseReturns, Sendable {
     return loadWord(at: layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount)
   }
 
+  /// Loads each of up to 16 words once, with acquire order.
+  @inlinable public func loadWords(level: Int, _ indices: Range<Int>) -> ReturnWords {
+    precondition(layout.levels.indices.contains(level) && indices.count <= ReturnTableLayout.fanout)
+    let place = layout.levels[level]
+    precondition(indices.lowerBound >= 0 && indices.upperBound <= place.wordCount)
+    return loadWords(at: place.byteOffset + indices.lowerBound * ReturnTableLayout.wordByteCount, count: indices.count)
+  }
+
+  @usableFromInline func loadWords(at offset: Int, count: Int) -> ReturnWords {
+    var words = ReturnWords(repeating: 0)
+    // Sound: as below.
+    let first = unsafe (segment.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    for index in 0..<count { words[index] = unsafe first[index].load(ordering: .acquiring) }
+    return words
+  }
+
   /// Whether the borrower has ended: it takes nothing more.
   public var hasEnded: Bool { loadWord(at: layout.endByteOffset) == 1 }
 
