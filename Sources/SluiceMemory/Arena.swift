@@ -31,10 +31,8 @@ public final class Arena: Sendable {
   public var byteLimit: Int { source.byteLimit }
   private let source: PageSource
   private let jemalloc: JemallocArena
-  /// As many as threads can run at once; a lane that is never reached costs nothing.
-  private let lanes: [CacheLane]
-  /// The first of them, which is free most of the time: reached without going through the list.
-  private let firstLane: CacheLane
+  /// The first `laneCount` of them are used, as many as threads can run at once; a lane that is never reached costs nothing.
+  private let lanes: InlineArray<16, CacheLane>
   private let observer = Mutex(Observer())
   private let waiting = Mutex(WakeList())
   /// Whether somebody waits for room: spares a lock on the way of each deallocation.
@@ -62,8 +60,7 @@ public final class Arena: Sendable {
       pageByteCount: Jemalloc.pageByteCount, place: place, options: options)
     let jemalloc = try JemallocArena.acquire(for: source)
     self.jemalloc = jemalloc
-    firstLane = CacheLane(arena: jemalloc.index)
-    lanes = [firstLane] + (1..<Self.laneCount).map { _ in CacheLane(arena: jemalloc.index) }
+    lanes = InlineArray { _ in CacheLane(arena: jemalloc.index) }
   }
 
   /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
@@ -75,7 +72,7 @@ public final class Arena: Sendable {
 
   deinit {
     // First what the caches hold, then the rest; the segments go with the source.
-    for lane in lanes { lane.close() }
+    for index in 0..<Self.laneCount { lanes[index].close() }
     jemalloc.release()
     // A page that stayed behind would be handed out again, unmapped, by the next user of the jemalloc arena.
     precondition(source.extentPageCount == 0, "jemalloc gives every page back on a reset")
@@ -119,9 +116,8 @@ public final class Arena: Sendable {
   private func release(_ address: UInt) {
     // Large allocations start on a page; most small ones don't, and need not be looked up.
     if address % UInt(source.pageByteCount) == 0, source.releaseLarge(at: address) { return }
-    if firstLane.deallocateIfFree(address) { return }
-    for lane in lanes where lane.deallocateIfFree(address) { return }
-    firstLane.deallocate(address)
+    for index in 0..<Self.laneCount where lanes[index].deallocateIfFree(address) { return }
+    lanes[0].deallocateUncached(address)
   }
 
   /// Makes an allocation larger or smaller where it stands, its content as it is.
@@ -142,7 +138,7 @@ public final class Arena: Sendable {
         return unsafe UnsafeMutableRawBufferPointer(start: base, count: found * source.pageByteCount)
       }
     }
-    let found = firstLane.resize(address, byteCount: byteCount)
+    let found = lanes[0].resize(address, byteCount: byteCount)
     guard found >= byteCount else { return nil }
     return unsafe UnsafeMutableRawBufferPointer(start: base, count: found)
   }
@@ -167,13 +163,13 @@ public final class Arena: Sendable {
 
   /// What live allocations take; see ``ArenaStatistics``. No system call.
   public var inUseByteCount: Int {
-    lanes.reduce(source.counts.largeByteCount) { $0 + $1.inUseByteCount }
+    (0..<Self.laneCount).reduce(source.counts.largeByteCount) { $0 + lanes[$1].inUseByteCount }
   }
 
   /// Gives the segments back to the kernel in which nothing is allocated. Who still holds such a ``Segment`` keeps it
   /// mapped. The next allocations will have to touch new pages.
   public func trim() {
-    for lane in lanes { lane.flush() }
+    for index in 0..<Self.laneCount { lanes[index].flush() }
     Jemalloc.purge(arena: jemalloc.index)
     source.dropEmptySegments()
     reportChanges()
@@ -184,7 +180,7 @@ public final class Arena: Sendable {
   ///
   /// - Returns: whether there are segments left.
   @discardableResult public func decay() -> Bool {
-    for lane in lanes { lane.flushIfIdle() }
+    for index in 0..<Self.laneCount { lanes[index].flushIfIdle() }
     source.dropIdleSegments()
     reportChanges()
     return source.counts.segmentCount > 0
@@ -248,14 +244,13 @@ public final class Arena: Sendable {
   }
 
   private func allocateSmall(_ byteCount: Int, _ alignmentFlags: Int32) -> UnsafeMutableRawBufferPointer? {
-    if let allocation = firstLane.allocateIfFree(byteCount: byteCount, alignmentFlags: alignmentFlags) {
+    for index in 0..<Self.laneCount {
+      guard let allocation = lanes[index].allocateIfFree(byteCount: byteCount, alignmentFlags: alignmentFlags) else {
+        continue
+      }
       return unsafe Self.buffer(allocation)
     }
-    for lane in lanes {
-      guard let allocation = lane.allocateIfFree(byteCount: byteCount, alignmentFlags: alignmentFlags) else { continue }
-      return unsafe Self.buffer(allocation)
-    }
-    return unsafe Self.buffer(firstLane.allocate(byteCount: byteCount, alignmentFlags: alignmentFlags))
+    return unsafe Self.buffer(lanes[0].allocateUncached(byteCount: byteCount, alignmentFlags: alignmentFlags))
   }
 
   private static func buffer(_ allocation: CacheLane.Allocation) -> UnsafeMutableRawBufferPointer? {

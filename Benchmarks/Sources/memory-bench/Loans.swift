@@ -3,17 +3,21 @@ import Sluice
 
 /// An allocation that is freed with its last loan.
 private final class Piece: LentMemory {
-  let arena: Arena
+  /// Retained once: through a plain reference, freeing would retain it once more.
+  let arena: Unmanaged<Arena>
   nonisolated(unsafe) let buffer: UnsafeMutableRawBufferPointer
   var lentByteCount: Int { buffer.count }
 
   init(_ arena: Arena, _ byteCount: Int) throws {
-    self.arena = arena
     buffer = try arena.allocate(byteCount: byteCount)
+    self.arena = Unmanaged.passRetained(arena)
   }
 
   deinit {
-    if let base = buffer.baseAddress { arena.deallocate(base) }
+    arena._withUnsafeGuaranteedRef { arena in
+      if let base = buffer.baseAddress { arena.deallocate(base) }
+    }
+    arena.release()
   }
 }
 
