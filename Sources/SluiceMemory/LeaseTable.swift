@@ -98,9 +98,9 @@ public struct LeaseTable<Loan>: ~Copyable {
   /// one pass over the table, whatever it holds. Stale, forged and repeated generations are ignored.
   /// - Returns: how many loans ended.
   @discardableResult
-  @inlinable public mutating func drain(_ returns: borrowing some LeaseReturns & ~Copyable, _ released: (consuming Loan) -> Void)
-    -> Int
-  {
+  @inlinable public mutating func drain(
+    _ returns: borrowing some LeaseReturns & ~Copyable, _ released: (consuming Loan) -> Void
+  ) -> Int {
     let layout = returns.layout
     // A table of another shape than agreed on says nothing about these leases.
     guard layout.capacity == capacity else { return 0 }
@@ -114,7 +114,7 @@ public struct LeaseTable<Loan>: ~Copyable {
     let first = group * ReturnTableLayout.fanout
     let bound = min(first + ReturnTableLayout.fanout, level == 0 ? slots.count : seen[level - 1].count)
     guard first < bound else { return 0 }
-    // The words of a level are loaded, and remembered, before those below: what changes after this is seen by the next drain.
+    // Loaded and remembered before the words of the level below: what changes after this is seen by the next drain.
     let words = returns.loadWords(level: level, first..<bound)
     guard level > 0 else { return Self.end(first..<bound, words, &slots, &firstFree, &lentCount, released) }
     var count = 0

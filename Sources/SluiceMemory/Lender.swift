@@ -122,21 +122,26 @@ public final class Lender: Sendable {
   ///   to ring for each return, as long as such a loan is out.
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
   public func lend(_ loan: consuming Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
-    // Taken out under the lock: captured as a constant, it would be retained once more.
     var dated = Optional(Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed))
     var released: [Dated] = []
     defer { letGo(&released) }
-    let lease = try books.withLock { books throws(LeaseError) in
+    let lease = try book(&dated, &released)
+    if isBorrowed { bell?.arm() }
+    return lease
+  }
+
+  /// Books a loan, which is taken out of `dated` under the lock: captured as a constant, it would be retained once more.
+  private func book(_ dated: inout Dated?, _ released: inout [Dated]) throws(LeaseError) -> Lease {
+    try books.withLock { books throws(LeaseError) in
+      guard let loan = dated.take() else { preconditionFailure("booked twice") }
       books.lentSinceDrain += 1
       let isFull = books.leases.outstandingCount == books.leases.capacity
       if isFull || books.lentSinceDrain >= Self.loansBetweenDrains { drain(&books, &released) }
-      guard let dated = dated.take() else { preconditionFailure("the lock is taken once") }
-      let lease = try books.leases.lend(dated)
+      let isBorrowed = loan.isBorrowed
+      let lease = try books.leases.lend(loan)
       if isBorrowed { books.borrowedCount += 1 }
       return lease
     }
-    if isBorrowed { bell?.arm() }
-    return lease
   }
 
   /// Takes back a lease that was never sent.
