@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(
       name: "SluiceTransportTests",
       dependencies: ["CSteps", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system], swiftSettings: base),
-    .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", system], swiftSettings: base),
+    .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", "CJemalloc", system], swiftSettings: base),
     .testTarget(
       name: "SluiceContainersTests",
       dependencies: ["Sluice", "SluiceContainers", "CapnProto", "SluiceSystem", subprocess, system],
