@@ -39,10 +39,10 @@ let package = Package(
     .executableTarget(
       name: "memory-bench",
       dependencies: [
-        "BenchSchema", .product(name: "Sluice", package: "sluice"),
+        "BenchSchema", "CBench", .product(name: "Sluice", package: "sluice"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
-      swiftSettings: settings),
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     .executableTarget(
       name: "sluice-bench",
       dependencies: [

@@ -1,3 +1,4 @@
+import CBench
 import Foundation
 import Sluice
 
@@ -40,14 +41,16 @@ private struct Ends {
   }
 }
 
-/// The owner's processor time to allocate 64 bytes, lend them, book their return and free them, in batches.
+/// The owner's processor time to allocate 64 bytes, lend them, book their return and free them, in batches; and what both
+/// ends take from the heap for it, but for the object that stands for the memory.
 func measureLoans() throws {
   let arena = try Arena(name: "sluice.bench.loans", scope: .session)
   let ends = try Ends(capacity: 16_384)
+  var leases: [Lease] = []
+  leases.reserveCapacity(1000)
   var figures: [Double] = []
   for _ in 0..<2000 {
-    var leases: [Lease] = []
-    leases.reserveCapacity(1000)
+    leases.removeAll(keepingCapacity: true)
     let start = threadTime()
     for _ in 0..<1000 { leases.append(try ends.lender.lend(Piece(arena, 64))) }
     let lent = threadTime()
@@ -60,6 +63,29 @@ func measureLoans() throws {
     figures.append((threadTime() - returned + lent - start) / 1000)
   }
   report("64 B: allocate, lend, return; owner's CPU", "\(Int(median(figures))) ns", budget: "<= 150 ns")
+
+  let piece = try Piece(arena, 64)
+  let before = bench_allocated()
+  for _ in 0..<1000 {
+    leases.removeAll(keepingCapacity: true)
+    for _ in 0..<1000 { leases.append(try ends.lender.lend(piece)) }
+    for lease in leases {
+      _ = try ends.borrower.take(lease)
+      ends.borrower.giveBack(lease)
+    }
+    ends.lender.drain()
+  }
+  let (large, rounds) = ([100_000, 1 << 20, 3 << 20], 1000)
+  let afterLoans = bench_allocated()
+  for _ in 0..<rounds {
+    for byteCount in large {
+      if let base = try arena.allocate(byteCount: byteCount).baseAddress { arena.deallocate(base) }
+    }
+  }
+  let perAllocation = Double(bench_allocated() - afterLoans) / Double(rounds * large.count)
+  let perLoan = Double(afterLoans - before) / 1_000_000
+  report("lend, borrow, return: heap at both ends", String(format: "%.3f B", perLoan), budget: "0")
+  report("100 kB to 3 MiB: allocate, free: heap", String(format: "%.3f B", perAllocation), budget: "0")
 }
 
 /// 10,000 lent messages of 100 B to 1 MiB, half of which come back in random order and make way for others, again and

@@ -1,25 +1,27 @@
-// What shared memory costs: leases, payloads of three sizes between two processes, and fragmentation.
+// What shared memory costs: leases, payloads of three sizes between two processes, fragmentation, and native containers.
 //
-//   memory-bench [loans|fragmentation|payloads]...   prints a table: what was measured, and what it may be
-//   memory-bench serve DIR                           the other process
+//   memory-bench [loans|fragmentation|containers|payloads]...   prints a table: what was measured, and what it may be
+//   memory-bench serve|exchange PLACEMENT DIR MEMORY            the two processes that pass payloads
 
 import Foundation
 import Sluice
 
 let arguments = CommandLine.arguments.dropFirst()
-if arguments.first == "serve", let directory = arguments.last {
-  try servePayloads(in: directory)
-} else {
+switch arguments.first {
+case "serve": try servePayloads(Meeting(arguments.dropFirst()))
+case "exchange": try measurePayloads(Meeting(arguments.dropFirst()))
+default:
   func isWanted(_ part: String) -> Bool { arguments.isEmpty || arguments.contains(part) }
   if isWanted("loans") { try measureLoans() }
   if isWanted("fragmentation") { try measureFragmentation() }
+  if isWanted("containers") { try measureContainers() }
   if isWanted("payloads") { try measurePayloads() }
 }
 
 /// One row of the table.
 func report(_ what: String, _ figure: String, budget: String) {
   print(
-    what.padding(toLength: 52, withPad: " ", startingAt: 0), figure.padding(toLength: 22, withPad: " ", startingAt: 0),
+    what.padding(toLength: 56, withPad: " ", startingAt: 0), figure.padding(toLength: 32, withPad: " ", startingAt: 0),
     budget)
 }
 

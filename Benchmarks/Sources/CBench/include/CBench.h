@@ -51,3 +51,21 @@ int64_t bench_allocated(void);
 /// errno where the kernel does not let it; `bench_count_end` returns the count, or the negated errno.
 int bench_count_begin(void);
 int64_t bench_count_end(void);
+
+/// What two processes share to hand payloads over: two counters, and the payload.
+struct region;
+
+/// Memory to share, as a file without a path; or the negated errno.
+int bench_memory(const char *name);
+
+/// Maps a region for payloads of up to so many bytes over a file that is open for reading and writing, and sizes the file;
+/// NULL with errno set.
+struct region *bench_map_region(int descriptor, uint64_t byte_count);
+
+/// Reads all of some memory, 64 bytes at a time.
+uint64_t bench_sum(const void *bytes, uint64_t byte_count);
+
+/// One side fills the payload, wakes the other, and waits until it has read it; the other side waits for `count` payloads,
+/// reads each, and wakes the first. Both spin, or sleep on futexes.
+void bench_region_write(struct region *region, uint64_t byte_count, int value, int spins);
+uint64_t bench_region_read(struct region *region, uint64_t byte_count, int count, int spins);
