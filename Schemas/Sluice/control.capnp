@@ -326,7 +326,8 @@ struct SegmentShare {
 struct SegmentShareAnswer {
   segmentId @0 :UInt32;
   isMapped @1 :Bool;
-  # If not, the number is spent, and messages in that segment are copied.
+  # If not, the number is spent, and messages in that segment are copied. If so, the sender has counted a view in the return
+  # table that the segment's owner reads, so that what is sent on stays while it is read: see ReturnTableLayout.
 }
 
 struct MessageHandles {

@@ -38,6 +38,8 @@ extension Carrier {
       envelope.inlineByteCount = own.count
       return .ready(unsafe Outgoing(envelope: envelope, handles: [], inline: own))
     }
+    // What came from another process than its owner goes on as a copy: its owner knows of the first to pass it on only.
+    if parts.contains(where: { $0.segment.isShared }) { return .ready(try copy(parts, envelope)) }
     for part in parts {
       switch share(part.segment) {
       case .asked(let signal): return .undecided(signal)
@@ -48,6 +50,7 @@ extension Carrier {
             segmentID: id, offset: UInt64(part.offset), byteCount: UInt64(unsafe part.bytes.count)))
       }
     }
+    content.showToOthers()
     do {
       envelope.lease = try lender.lend(content, isBorrowed: true)
     } catch {
@@ -112,8 +115,8 @@ extension Channel {
   /// Sends a received message on, as a message that expects no answer: in place if the other end may read it where it
   /// stands, else as a copy. Handles that came with it do not go along.
   ///
-  /// A message that is read in place stays as it is until the other end has released it, as long as this process lives:
-  /// when this process dies, its first owner may use the memory again, and its content may change.
+  /// A message that is read in place stays as it is until the other end has released it, also when this process dies. Sent on
+  /// once more, it is copied.
   ///
   /// - Parameters:
   ///   - message: Received on any channel of any session of this process.

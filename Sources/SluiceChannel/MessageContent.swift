@@ -74,6 +74,9 @@ import Synchronization
     }
   }
 
+  /// Says that others are about to read it where it stands.
+  func showToOthers() { loan.map { $0.borrower.show($0.lease) } }
+
   /// How long it is.
   var byteCount: Int { unsafe (own?.count ?? 0) + parts.reduce(0) { unsafe $0 + $1.bytes.count } }
 

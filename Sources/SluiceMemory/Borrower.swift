@@ -168,6 +168,16 @@ public final class Borrower: Sendable {
     ringer.withLock { $0.ring }?()
   }
 
+  /// Says that the message of a lease is about to be read by others in the owner's memory, so that it stays when this
+  /// process dies. Before they can learn of it.
+  public func show(_ lease: Lease) { returnTable.show(lease) }
+
+  /// Counts a view of the owner's memory by way of somebody else, until it is released; nil when this borrower has ended. Its
+  /// owner can tell then whether anybody reads what a borrower has shown that died.
+  public func viewOfOthers() -> BorrowedView? {
+    leases.withLock { $0.hasEnded ? nil : BorrowedView(returnTable) }
+  }
+
   /// Takes nothing more, tells the owner what is still held, and unmaps what no held message stands in. What was lent and
   /// not taken is the owner's again.
   public func end() {
@@ -183,6 +193,18 @@ public final class Borrower: Sendable {
     }
     withExtendedLifetime(unmapped) {}
   }
+}
+
+/// Reading what others have sent on, in the memory of their owner; counted until it is released.
+public final class BorrowedView: Sendable {
+  private let returnTable: ReturnTable
+
+  fileprivate init(_ returnTable: ReturnTable) {
+    self.returnTable = returnTable
+    returnTable.countView(true)
+  }
+
+  deinit { returnTable.countView(false) }
 }
 
 /// A run of bytes in a borrowed segment.

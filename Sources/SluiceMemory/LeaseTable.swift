@@ -170,6 +170,15 @@ public struct LeaseTable<Loan>: ~Copyable {
     }
   }
 
+  /// Ends the loans of a dead borrower that it did not show to others.
+  public mutating func reclaimUnshown(_ returns: ReturnTableView, _ released: (consuming Loan) -> Void) {
+    guard returns.layout.capacity == capacity else { return }
+    for index in slots.indices where slots[index].loan != nil {
+      let lease = Lease(slot: UInt32(truncatingIfNeeded: index), generation: slots[index].generation)
+      if !returns.isShown(lease), let loan = end(slot: index) { released(loan) }
+    }
+  }
+
   /// Hands each loan that is out to `body`, with its lease.
   public func forEachOutstanding(_ body: (Lease, Loan) -> Void) {
     for (index, slot) in slots.enumerated() {

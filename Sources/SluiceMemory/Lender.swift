@@ -185,15 +185,28 @@ public final class Lender: Sendable {
   }
 
   /// Takes everything back. Only when the borrower process is dead.
-  public func reclaimAll() {
+  ///
+  /// - Parameter unlessShown: Leaves out what the borrower has shown to others, who may be reading it still.
+  public func reclaimAll(unlessShown: Bool = false) {
     var released: [Dated] = []
     let waiting = books.withLock { books in
-      books.leases.reclaimAll { released.append($0) }
+      drain(&books, &released)
+      if unlessShown {
+        books.leases.reclaimUnshown(returns) { released.append($0) }
+      } else {
+        books.leases.reclaimAll { released.append($0) }
+      }
       return books.waiting.takeAll()
     }
     letGo(&released)
     for wake in waiting { wake() }
   }
+
+  /// Whether the borrower reads, or may yet read, in this end's memory what other borrowers have sent on.
+  public var isViewed: Bool { returns.hasViews }
+
+  /// Whether the borrower has said that it takes nothing more, from anybody.
+  public var borrowerHasEnded: Bool { returns.hasEnded }
 
   /// How many leases the borrower holds, after booking what has come back.
   public var outstandingCount: Int {

@@ -76,6 +76,25 @@ public final class ReturnTable: Sendable {
     unsafe self.word(at: layout.endByteOffset).pointee.store(1, ordering: .releasing)
   }
 
+  /// Says that the message of a lease is about to be read by others in the owner's memory.
+  func show(_ lease: Lease) {
+    guard covers(lease) else { return }
+    // Sound: the word lies in the table, since the slot does.
+    let word = unsafe self.word(at: layout.shownByteOffset + Int(lease.slot) * ReturnTableLayout.wordByteCount)
+    unsafe word.pointee.store(lease.generation, ordering: .releasing)
+  }
+
+  /// Counts a view of the owner's memory by way of others, or its end.
+  func countView(_ isAdded: Bool) {
+    let views = unsafe word(at: layout.viewsByteOffset)
+    if isAdded {
+      unsafe views.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    } else {
+      // What was read is read before.
+      unsafe views.pointee.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+  }
+
   @unsafe private func word(level: Int, index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
     unsafe word(at: layout.levels[level].byteOffset + index * ReturnTableLayout.wordByteCount)
   }

@@ -14,21 +14,27 @@
 /// The top level comes first, at byte 0, so that one load tells whether anything came back; then the others
 /// downwards, slots last. Each level starts on a multiple of 64 bytes, hence 16 siblings share one cache line:
 ///
-/// | capacity | byte offset of each level, top first | held bits | end | ring | bytes |
-/// |---|---|---|---|---|---|
-/// | 1 … 16 | 0, 64 | 128 | 192 | 256 | 320 |
-/// | 256 | 0, 64, 128 | 1,152 | 1,216 | 1,280 | 1,344 |
-/// | 1,024 | 0, 64, 128, 384 | 4,480 | 4,608 | 4,672 | 4,736 |
-/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 | 287,872 | 287,936 | 288,000 |
+/// | capacity | byte offset of each level, top first | held bits | end | ring | views | shown | bytes |
+/// |---|---|---|---|---|---|---|---|
+/// | 1 … 16 | 0, 64 | 128 | 192 | 256 | 320 | 384 | 448 |
+/// | 256 | 0, 64, 128 | 1,152 | 1,216 | 1,280 | 1,344 | 1,408 | 2,432 |
+/// | 1,024 | 0, 64, 128, 384 | 4,480 | 4,608 | 4,672 | 4,736 | 4,800 | 8,896 |
+/// | 65,536 | 0, 64, 128, 1,152, 17,536 | 279,680 | 287,872 | 287,936 | 288,000 | 288,064 | 550,208 |
 ///
 /// Behind the slots, again on multiples of 64 bytes, stand what the borrower says once, at its end of the session: one bit
 /// per slot, set for the leases that it still holds (32 to a word, lowest first), and a word that is 1 when the bits are
 /// there. What is not held then was never taken: the owner need not wait for it.
 ///
-/// Last comes what this end says as an owner, about what it lends itself: a word that it adds 1 to when it waits for a
+/// Then comes what this end says as an owner, about what it lends itself: a word that it adds 1 to when it waits for a
 /// return. A borrower that returns something, and finds there another number than at its last look, rings: it says
 /// `returned` on the control socket. Setting the word and then looking for returns on the one side, returning and then
 /// looking at the word on the other, all in one order (sequentially consistent), leave no return unseen.
+///
+/// Last comes what the owner has to know when a borrower dies that has sent messages on, to processes that read them in the
+/// owner's memory. *Views* is how many segments of the owner's this end has from others: with each comes a session in which
+/// messages arrive, or a message that is held. *Shown* has a word per slot: the generation in which its message was sent on.
+/// A dead borrower's leases are over, but for those that it has shown: they are over when no other borrower has a view. A
+/// view is counted before the other end learns of it, and a lease is shown before its message goes.
 ///
 /// To return a lease, the borrower stores the generation in the slot's word, then adds 1 to each counter above it,
 /// upwards, each with release order. The owner remembers the counters that it has seen, loads them with acquire order
@@ -53,6 +59,10 @@ public struct ReturnTableLayout: Hashable, Sendable {
   let endByteOffset: Int
   /// Where the word stands that asks for a ring.
   let ringByteOffset: Int
+  /// Where the number of views stands.
+  let viewsByteOffset: Int
+  /// Where the generations begin that were shown to others.
+  let shownByteOffset: Int
   /// Level 0, the slots, first.
   @usableFromInline let levels: [Level]
 
@@ -82,7 +92,9 @@ public struct ReturnTableLayout: Hashable, Sendable {
     heldWordCount = (capacity + 31) / 32
     endByteOffset = Self.byteOffset(after: heldWordCount, from: heldByteOffset)
     ringByteOffset = Self.byteOffset(after: 1, from: endByteOffset)
-    byteCount = Self.byteOffset(after: 1, from: ringByteOffset)
+    viewsByteOffset = Self.byteOffset(after: 1, from: ringByteOffset)
+    shownByteOffset = Self.byteOffset(after: 1, from: viewsByteOffset)
+    byteCount = Self.byteOffset(after: capacity, from: shownByteOffset)
   }
 
   /// The first cache line behind `wordCount` words.

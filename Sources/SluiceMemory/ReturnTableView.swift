@@ -55,6 +55,15 @@ public struct ReturnTableView: LeaseReturns, Sendable {
     return word >> UInt32(slot % 32) & 1 == 1
   }
 
+  /// Whether the borrower has shown the message of this lease to others.
+  func isShown(_ lease: Lease) -> Bool {
+    precondition(Int(lease.slot) < layout.capacity)
+    return loadWord(at: layout.shownByteOffset + Int(lease.slot) * ReturnTableLayout.wordByteCount) == lease.generation
+  }
+
+  /// Whether the borrower reads, or may yet read, in the owner's memory what others have sent on.
+  public var hasViews: Bool { loadWord(at: layout.viewsByteOffset) != 0 }
+
   /// A number that changes whenever the table's writer, as an owner, waits for a return, and is to be rung for.
   var ringWanted: UInt32 {
     // Sound: as below. In one order with the return before it: see ``ReturnTableLayout``.

@@ -4,7 +4,8 @@ import SluiceSystem
 import SluiceTransport
 import Synchronization
 
-/// Loans of sessions that have ended: their memory is not used again until each lease is back, or the borrower is dead.
+/// Loans of sessions that have ended: their memory is not used again until each lease is back, or the borrower is dead and
+/// nobody reads what it sent on.
 final class RetiredLoans: Sendable {
   /// How often returns are looked for. Nobody rings for them any more: the session's sockets are gone.
   private static let interval = Duration.milliseconds(100)
@@ -31,7 +32,9 @@ final class RetiredLoans: Sendable {
   private func settle() {
     let lender = parts.carrier.lender
     if let borrower = parts.peer.process, (try? borrower.isAlive) == false {
-      lender.reclaimAll()
+      lender.reclaimAll(unlessShown: true)
+      // What it has sent on stays as long as somebody may be reading such messages.
+      if lender.outstandingCount > 0, !ServerWideViewers.shared.hasOthers(than: parts) { lender.reclaimAll() }
     } else {
       lender.settle()
     }

@@ -12,7 +12,9 @@ extension SessionCore {
         handle, name: announced.name, byteCount: byteCount, demanding: demand,
         options: parts.options.borrowedSegmentOptions)
       try parts.carrier.borrower.add(segment, id: announced.id)
-      if announced.scope == .serverWide { ServerWideSegments.shared.add(segment) }
+      if announced.scope == .serverWide {
+        ServerWideSegments.shared.add(segment, borrower: parts.carrier.borrower)
+      }
     } catch {
       return finish(.protocolViolation("the segment “\(announced.name)” cannot be borrowed: \(error)"))
     }

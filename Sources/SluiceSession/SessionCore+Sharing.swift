@@ -52,13 +52,11 @@ extension SessionCore {
       return finish(.protocolViolation("more than \(Self.sharedSegmentLimit) segments to share without an answer"))
     }
     let borrower = parts.carrier.borrower
-    let found = ServerWideSegments.shared.find(shared.identity).flatMap {
-      UInt64($0.byteCount) == shared.byteCount ? $0 : nil
-    }
+    // An object of its own: what this session lends and retires is its own business.
+    let found = ServerWideSegments.shared.view(shared.identity, byteCount: shared.byteCount)
     do {
       if let found {
-        // An object of its own: what this session lends and retires is its own business.
-        try borrower.add(BorrowedSegment(sharing: found), id: shared.id)
+        try borrower.add(found, id: shared.id)
       } else {
         try borrower.skip(shared.id)
       }

@@ -120,6 +120,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   /// Begins to serve. Before anybody else knows the session.
   func start() throws(SystemError) {
     parts.carrier.attach(self)
+    ServerWideViewers.shared.add(parts)
     parts.carrier.borrower.onRing { [weak self] in self?.ring() }
     try parts.carrier.link.start(owner: self)
     try parts.control.start { [weak self] event in self?.handle(event) }
@@ -306,6 +307,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     parts.carrier.borrower.end()
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
     RetiredLoans.retire(parts)
+    ServerWideViewers.shared.retire(parts.carrier.lender, on: parts.reactor)
     log(end)
     parts.whenEnded?()
     let waiting = endSignals.withLock { signals in

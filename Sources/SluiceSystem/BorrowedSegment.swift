@@ -26,7 +26,10 @@ import SystemPackage
   public var inode: UInt64 { identity.inode }
   /// The first byte. Valid as long as the segment lives.
   @unsafe public nonisolated(unsafe) let baseAddress: UnsafeRawPointer
+  /// Whether it stands for the mapping of another object of this class.
+  public let isShared: Bool
   private let mapping: SharedMapping
+  private let keeper: (any AnyObject & Sendable)?
 
   /// A mapping that several objects of this class may stand for.
   private final class SharedMapping: Sendable {
@@ -51,7 +54,10 @@ import SystemPackage
   }
 
   /// The same memory under the same mapping, for another list of segments: each tells by its own object what is in use.
-  public init(sharing other: BorrowedSegment) {
+  /// Keeps `keeper` as long.
+  public init(sharing other: BorrowedSegment, keeping keeper: (any AnyObject & Sendable)? = nil) {
+    isShared = true
+    self.keeper = keeper
     name = other.name
     byteCount = other.byteCount
     backing = other.backing
@@ -108,6 +114,8 @@ import SystemPackage
     // Sound: this object keeps the mapping.
     unsafe baseAddress = UnsafeRawPointer(mapping.mapping.base)
     identity = status.identity
+    isShared = false
+    keeper = nil
     self.name = name
     self.byteCount = byteCount
   }

@@ -17,14 +17,17 @@ import Testing
     #expect(try offsets(65_536) == [0, 64, 128, 1_152, 17_536])
     func rest(_ capacity: Int) throws -> [Int] {
       let layout = try ReturnTableLayout(capacity: capacity)
-      return [layout.heldByteOffset, layout.endByteOffset, layout.ringByteOffset, layout.byteCount]
+      return [
+        layout.heldByteOffset, layout.endByteOffset, layout.ringByteOffset, layout.viewsByteOffset,
+        layout.shownByteOffset, layout.byteCount,
+      ]
     }
-    #expect(try rest(1) == [128, 192, 256, 320])
-    #expect(try rest(16) == [128, 192, 256, 320])
-    #expect(try rest(17) == [256, 320, 384, 448])
-    #expect(try rest(256) == [1_152, 1_216, 1_280, 1_344])
-    #expect(try rest(1_024) == [4_480, 4_608, 4_672, 4_736])
-    #expect(try rest(65_536) == [279_680, 287_872, 287_936, 288_000])
+    #expect(try rest(1) == [128, 192, 256, 320, 384, 448])
+    #expect(try rest(16) == [128, 192, 256, 320, 384, 448])
+    #expect(try rest(17) == [256, 320, 384, 448, 512, 640])
+    #expect(try rest(256) == [1_152, 1_216, 1_280, 1_344, 1_408, 2_432])
+    #expect(try rest(1_024) == [4_480, 4_608, 4_672, 4_736, 4_800, 8_896])
+    #expect(try rest(65_536) == [279_680, 287_872, 287_936, 288_000, 288_064, 550_208])
     #expect(try ReturnTableLayout(capacity: ReturnTableLayout.maximumCapacity).levels.count == 7)
   }
 
@@ -109,7 +112,7 @@ import Testing
   @Test func aSegmentTooSmallForTheTableIsRefused() throws {
     let segment = try Segment.create(name: "test.small", byteCount: 4_479)
     let borrowed = try BorrowedSegment(segment.handle, name: "test.small", byteCount: 4_479)
-    #expect(throws: LeaseError.returnTableTooSmall(byteCount: 4_479, required: 4_736)) {
+    #expect(throws: LeaseError.returnTableTooSmall(byteCount: 4_479, required: 8_896)) {
       try ReturnTableView(segment: borrowed, capacity: 1_024)
     }
   }

@@ -267,6 +267,60 @@ import Testing
     }
   }
 
+  @Test func `a message sent on in place stays whole when who sent it on is killed, until it is released`() async throws
+  {
+    try await withRuntimeDirectory { directory in
+      try await withRuntimeDirectory { relayed in
+        let server = try SessionServer(app(directory))
+        try await withPeer("relay", directory, relayed.string) { relay in
+          try await relay.line("ready")
+          try await withPeer("keep", directory, relayed.string) { keeper in
+            let third = try await serving(server)
+            let second = try await serving(server)
+            try await relay.line("relaying")
+            let size = 100 * 4096
+            do {
+              var first = try server.makeMessage(Exchange.self)
+              fillBytes(first.root, byteCount: 2000, with: 1)
+              try await third.channel.notify(first)
+            }
+            try await keeper.line("mapped")
+            var places: [String] = []
+            do {
+              var unseen = try server.makeMessage(Exchange.self)
+              fillBytes(unseen.root, byteCount: 3 * size, with: 4)
+              var shared = try server.makeMessage(Exchange.self)
+              fillBytes(shared.root, byteCount: size, with: 5)
+              places = second.channel.placement(of: shared).map { "\($0.inode):\($0.offset)" }
+              try await second.channel.notify(shared)
+              #expect(try await relay.line("forwarded") == "forwarded copied 0 0")
+              // Held by the relay at its death, but shown to nobody: it is stopped before it can look.
+              relay.stop()
+              try await second.channel.notify(unseen)
+            }
+            #expect(try await keeper.line("got") == "got 500 " + places.joined(separator: " "))
+            #expect(server.memory.inUseByteCount >= 4 * size)
+            relay.kill()
+            #expect(await second.session.end() == .peerDied(pid: relay.processID))
+            // What it did not show comes back at once; what it did, stays.
+            #expect((size..<2 * size).contains(server.memory.inUseByteCount))
+            for _ in 0..<20 {
+              var more = try server.makeMessage(Exchange.self)
+              fillBytes(more.root, byteCount: size, with: 9)
+            }
+            try await third.channel.notify(try third.channel.makeMessage())
+            #expect(try await keeper.line("still") == "still 500")
+            try await third.channel.notify(try third.channel.makeMessage())
+            try await keeper.line("released")
+            while server.memory.inUseByteCount > 0 { await Task.yield() }
+            third.session.close()
+          }
+        }
+        server.shutdown()
+      }
+    }
+  }
+
   // MARK: Named segments
 
   @Test func `named segments are used if both ends ask, and are gone with the session`() async throws {

@@ -241,6 +241,27 @@ func listen(_ upstream: ServerApp, _ relay: ServerApp) async throws {
   answering.cancel()
 }
 
+/// A client of both: holds the first thing that the relay sends it, whatever becomes of the relay, until it is told twice.
+func keep(_ upstream: ServerApp, _ relay: ServerApp) async throws {
+  let above = try await connect(upstream)
+  let up = try await above.openChannel(Exchange.self)
+  let session = try await connect(relay)
+  let channel = try await session.openChannel(Exchange.self)
+  var words = up.notifications.makeAsyncIterator()
+  _ = try await words.next()
+  say("mapped")
+  var notes = channel.notifications.makeAsyncIterator()
+  do {
+    guard let note = try await notes.next() else { throw PeerError("nothing came") }
+    say("got \(try touch(note)) \(note.placement.map { "\($0.inode):\($0.offset)" }.joined(separator: " "))")
+    _ = try await words.next()
+    say("still \(try touch(note))")
+    _ = try await words.next()
+  }
+  say("released")
+  _ = try await words.next()
+}
+
 /// A client of the named kind that holds a message and lends one, until it is killed.
 func holdNamed(_ app: ServerApp) async throws {
   let session = try await ClientSession.connect(ClientApp("test-client"), to: app, options: .named)

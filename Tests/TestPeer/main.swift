@@ -57,6 +57,7 @@ do {
   case "scan": try await scan(served(arguments[1]), bytes: arguments.dropFirst(2).compactMap { UInt8($0) })
   case "attack": try await attack(app)
   case "relay": try await relay(served(arguments[1]), served(arguments[2]))
+  case "keep": try await keep(served(arguments[1]), served(arguments[2]))
   case "listen": try await listen(served(arguments[1]), served(arguments[2]))
   case "hold": try await hold(app, options: settings.options)
   case "forge": try await forge(app)
