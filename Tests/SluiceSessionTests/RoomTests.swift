@@ -243,7 +243,9 @@ import Testing
       let last = try await two.next()
       #expect(first?.placement == last?.placement)
       first = nil
-      #expect(ends.taken.statistics.leasesOut == 0 && taken.statistics.leasesOut == 1)
+      // Whoever delivered the message may let go of it a moment after it was taken.
+      while ends.taken.statistics.leasesOut > 0 { await Task.yield() }
+      #expect(taken.statistics.leasesOut == 1)
       #expect(ends.server.memory.inUseByteCount >= 500_000)
       // A session that ends without returning keeps the memory, too: its process lives.
       second.close()
