@@ -11,7 +11,7 @@ struct SluiceBench: AsyncParsableCommand {
       Two processes exchange small messages in several ways, which take turns. In the placement `same` both are bound \
       to one processor, in `split` to two.
       """,
-    subcommands: [CompareCommand.self, PingCommand.self, PongCommand.self],
+    subcommands: [ProfileCommand.self, CompareCommand.self, PingCommand.self, PongCommand.self],
     defaultSubcommand: CompareCommand.self)
 }
 
