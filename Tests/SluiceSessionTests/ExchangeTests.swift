@@ -1,5 +1,6 @@
 import Foundation
 import Sluice
+import SluiceWaiting
 import SystemPackage
 import TestSchema
 import Testing
@@ -208,21 +209,40 @@ import Testing
     try await withEnds(SessionOptions().over(link)) { ends in
       let pair = try await ends.channel()
       let isTaken = AsyncStream.makeStream(of: Void.self)
+      let wasTaken = OneShot<Void>()
+      // A deadline that passes before anybody has taken the request says nothing: again, with a later one.
+      func patiently(_ ask: (Duration) async throws -> Void) async throws {
+        var timeout = Duration.milliseconds(100)
+        while true {
+          do {
+            try await ask(timeout)
+          } catch {
+            if wasTaken.isFulfilled { throw error }
+            timeout *= 8
+          }
+        }
+      }
       let asking = Task { () -> Void in
         let question = try request(pair.client)
         switch how {
         case "cancelled": _ = try await pair.client.request(question)
-        case "deadline": _ = try await pair.client.request(question, timeout: .seconds(1))
+        case "deadline":
+          try await patiently { timeout in
+            _ = try await pair.client.request(request(pair.client), timeout: timeout)
+          }
         case "released":
           let stream = try await pair.client.requestStream(question)
           for await _ in isTaken.stream {}
           withExtendedLifetime(stream) {}
         default:
-          try await onThread { _ = try pair.client.requestSync(request(pair.client), timeout: .seconds(1)) }
+          try await patiently { timeout in
+            try await onThread { _ = try pair.client.requestSync(request(pair.client), timeout: timeout) }
+          }
         }
       }
       var requests = pair.server.requests.makeAsyncIterator()
       let incoming = try #require(try await requests.next())
+      wasTaken.fulfill(())
       isTaken.continuation.finish()
       if how == "cancelled" { asking.cancel() }
       await #expect(throws: CancellationError.self) {
