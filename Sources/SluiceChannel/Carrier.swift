@@ -113,23 +113,24 @@ package final class Carrier: Sendable {
 
   // MARK: Sending
 
-  /// A message on its way: its envelope, and what has to be undone when it does not go.
-  @safe struct Outgoing: Sendable {
+  /// A message on its way: its envelope, and what has to be undone when it does not go. Moved, never copied.
+  @safe struct Outgoing: ~Copyable, Sendable {
     var envelope: Envelope
-    let handles: [Handle]
+    /// Nil for none.
+    let handles: [Handle]?
     var handlesAreSent = false
     /// What goes in the frame. Sound: read only while who sends borrows the message.
     nonisolated(unsafe) let inline: UnsafeRawBufferPointer?
 
     init(envelope: Envelope, handles: [Handle] = []) {
       self.envelope = envelope
-      self.handles = handles
+      self.handles = handles.isEmpty ? nil : handles
       unsafe inline = nil
     }
 
     @unsafe init(envelope: Envelope, handles: [Handle], inline: UnsafeRawBufferPointer) {
       self.envelope = envelope
-      self.handles = handles
+      self.handles = handles.isEmpty ? nil : handles
       unsafe self.inline = inline
     }
 
@@ -138,13 +139,16 @@ package final class Carrier: Sendable {
 
     /// How long the message is.
     var byteCount: Int {
-      envelope.inlineByteCount + envelope.parts.reduce(0) { $0 + Int(truncatingIfNeeded: $1.byteCount) }
+      var count = envelope.inlineByteCount
+      for index in 0..<envelope.parts.count { count += Int(truncatingIfNeeded: envelope.parts[index].byteCount) }
+      return count
     }
   }
 
-  /// Lends the memory of `message` to the other end, copying it only where the other end may not map it.
-  func prepare<Root: StructSchema>(
-    _ message: borrowing MessageBuilder<Root>, kind: Envelope.Kind, correlation: UInt64, handles: [Handle]
+  /// Lends the memory of `message`, which its caller borrows until it is sent, to the other end; copies it only where the
+  /// other end may not map it.
+  func prepare(
+    _ message: BuiltSegments, kind: Envelope.Kind, correlation: UInt64, handles: [Handle]
   ) throws(ChannelError) -> Outgoing {
     if let failure = message.failure { throw .invalidMessage(failure) }
     guard message.segmentCount <= Envelope.segmentCountLimit else {
@@ -158,36 +162,35 @@ package final class Carrier: Sendable {
       envelope.handleCount = UInt8(handles.count)
       envelope.handleTicket = lastTicket.wrappingAdd(1, ordering: .relaxed).newValue
     }
-    if let content = unsafe inlineContent(of: message) {
-      envelope.inlineByteCount = content.count
-      return unsafe Outgoing(envelope: envelope, handles: handles, inline: content)
+    let shared = message.allocator as? ArenaSegmentAllocator
+    if message.segmentCount == 1 {
+      // In its frame goes what is small, or in private memory and fits.
+      let content = unsafe message.segment(at: 0)
+      let limit = shared == nil ? Self.largestInlineByteCount : inlineLimit
+      if content.count > 0, content.count <= limit {
+        envelope.inlineByteCount = content.count
+        return unsafe Outgoing(envelope: envelope, handles: handles, inline: content)
+      }
     }
-    let memory = try memory(of: message)
-    // Only the lengths are read: sound while `message` is borrowed.
-    try lend(memory, count: message.segmentCount, in: &envelope) { unsafe message.segment(at: $0).count }
+    if let shared, shared.arena === arena || shared.arena === serverWideArena {
+      try lend(shared, count: message.segmentCount, in: &envelope) { unsafe message.segment(at: $0).count }
+    } else {
+      try lend(try copy(message), count: message.segmentCount, in: &envelope) { unsafe message.segment(at: $0).count }
+    }
     return Outgoing(envelope: envelope, handles: handles)
-  }
-
-  /// The content of `message` if it is to go in its frame: if it is small, or in private memory and fits.
-  @unsafe private func inlineContent<Root: StructSchema>(
-    of message: borrowing MessageBuilder<Root>
-  ) -> UnsafeRawBufferPointer? {
-    guard message.segmentCount == 1 else { return nil }
-    // Sound: the caller keeps the message while it uses this.
-    let content = unsafe message.segment(at: 0)
-    let isShared = message.allocator is ArenaSegmentAllocator
-    guard content.count > 0, content.count <= (isShared ? inlineLimit : Self.largestInlineByteCount) else { return nil }
-    return unsafe content
   }
 
   /// Lends the first `count` segments of `memory`, as far as they are used, and names them in `envelope`.
   func lend(
     _ memory: ArenaSegmentAllocator, count: Int, in envelope: inout Envelope, byteCount: (Int) -> Int
   ) throws(ChannelError) {
+    let placed = memory.placed
+    let scope = memory.arena === arena ? MemoryScope.session : .serverWide
     do throws(LeaseError) {
-      for (index, piece) in memory.placed.prefix(count).enumerated() {
+      for index in 0..<min(count, placed.count) {
+        let piece = placed[index]
         let id = try lender.identify(piece.segment) { id in
-          attachedControl?.announce(piece.segment, id: id, scope: memory.arena === arena ? .session : .serverWide)
+          attachedControl?.announce(piece.segment, id: id, scope: scope)
         }
         envelope.parts.append(
           Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount(index))))
@@ -198,15 +201,8 @@ package final class Carrier: Sendable {
     }
   }
 
-  /// The memory of `message` if the other end may map it, else that of a copy.
-  private func memory<Root: StructSchema>(
-    of message: borrowing MessageBuilder<Root>
-  ) throws(ChannelError) -> ArenaSegmentAllocator {
-    if let memory = message.allocator as? ArenaSegmentAllocator,
-      memory.arena === arena || memory.arena === serverWideArena
-    {
-      return memory
-    }
+  /// A copy of `message` in memory that the other end may map.
+  private func copy(_ message: BuiltSegments) throws(ChannelError) -> ArenaSegmentAllocator {
     let copy = makeMemory()
     var byteCount = 0
     do {
@@ -233,10 +229,10 @@ package final class Carrier: Sendable {
   }
 
   /// Sends the handles and the envelope, as far as room and credit allow.
-  func trySend(_ outgoing: inout Outgoing, on lane: UInt32, of link: Link) throws(ChannelError) -> Link.SendOutcome {
-    if !outgoing.handles.isEmpty, !outgoing.handlesAreSent {
+  func trySend(_ outgoing: inout Outgoing, on lane: Lane, of link: Link) throws(ChannelError) -> Link.SendOutcome {
+    if let handles = outgoing.handles, !outgoing.handlesAreSent {
       guard let control = attachedControl else { return .ended }
-      if let signal = control.sendHandles(outgoing.handles, ticket: outgoing.envelope.handleTicket) {
+      if let signal = control.sendHandles(handles, ticket: outgoing.envelope.handleTicket) {
         return .blocked(signal)
       }
       outgoing.handlesAreSent = true
@@ -248,26 +244,44 @@ package final class Carrier: Sendable {
     }
   }
 
+  /// Frames of up to so many bytes, which most are, are made in registers and on the stack.
+  private static let smallFrameByteCount = 64
+
   private func sendFrame(
-    _ outgoing: Outgoing, on lane: UInt32, of link: Link
+    _ outgoing: borrowing Outgoing, on lane: Lane, of link: Link
   ) throws(TransportError) -> Link.SendOutcome {
-    let envelope = outgoing.envelope
-    return unsafe try withUnsafeTemporaryAllocation(byteCount: envelope.frameByteCount, alignment: 8) {
+    let byteCount = outgoing.envelope.frameByteCount
+    if byteCount <= Self.smallFrameByteCount {
+      var bytes = InlineArray<64, UInt8>(repeating: 0)
+      var span = bytes.mutableSpan
+      // Sound: integers have no padding.
+      var all = unsafe span.mutableBytes
+      var frame = all._mutatingExtracting(first: byteCount)
+      encode(outgoing, into: &frame)
+      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
+    }
+    return unsafe try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) {
       buffer throws(TransportError) in
       // Sound: the span covers the allocation, which every byte of is written before it is read.
       unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
       var frame = unsafe MutableRawSpan(_unsafeBytes: buffer)
-      envelope.encode(into: &frame)
-      if let content = unsafe outgoing.inline {
-        // Sound: the frame has room for the content behind its header, and both stand for the time of the copy.
-        unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[Envelope.contentOffset...]).copyMemory(from: content)
-      }
+      encode(outgoing, into: &frame)
       return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
     }
   }
 
+  @inline(__always)
+  private func encode(_ outgoing: borrowing Outgoing, into frame: inout MutableRawSpan) {
+    outgoing.envelope.encode(into: &frame)
+    guard let content = unsafe outgoing.inline else { return }
+    unsafe frame.withUnsafeMutableBytes { bytes in
+      // Sound: the frame has room for the content behind its header, and both stand for the time of the copy.
+      unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[Envelope.contentOffset...]).copyMemory(from: content)
+    }
+  }
+
   /// Undoes ``prepare(_:kind:correlation:handles:)`` for a message that will not go.
-  func abandon(_ outgoing: Outgoing) {
+  func abandon(_ outgoing: borrowing Outgoing) {
     if !outgoing.envelope.parts.isEmpty { lender.takeBack(outgoing.envelope.lease) }
     if outgoing.handlesAreSent { attachedControl?.withdrawHandles(ticket: outgoing.envelope.handleTicket) }
   }
@@ -303,7 +317,7 @@ package final class Carrier: Sendable {
   ///
   /// - Parameter frame: Where the envelope stands, and the content if that goes in the frame.
   func admit(_ envelope: Envelope, in frame: RawSpan) -> Admission {
-    var parts: SmallList<BorrowedBytes> = []
+    var parts = SmallList<BorrowedBytes>()
     do {
       for part in envelope.parts {
         guard
@@ -314,7 +328,7 @@ package final class Carrier: Sendable {
     } catch {
       return .violation("\(error)")
     }
-    var handles: [Handle] = []
+    var handles: [Handle]?
     if envelope.handleCount > 0 {
       guard let claimed = unclaimedHandles.withLock({ $0.removeValue(forKey: envelope.handleTicket) }) else {
         return .needsControl

@@ -62,16 +62,16 @@ public final class Channel<Root: StructSchema>: Sendable {
   public func notify(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) {
-    let outgoing = try core.carrier.prepare(message, kind: .notification, correlation: 0, handles: handles)
-    try await core.send(outgoing, deadline: Self.deadline(timeout))
+    let outgoing = unsafe try core.carrier.prepare(message.built, kind: .notification, correlation: 0, handles: handles)
+    try await core.send(outgoing, deadline: ChannelCore.deadline(timeout))
   }
 
   /// As ``notify(_:handles:timeout:)``, but blocks the thread.
   public func notifySync(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) {
-    let outgoing = try core.carrier.prepare(message, kind: .notification, correlation: 0, handles: handles)
-    try core.sendSync(outgoing, deadline: Self.deadline(timeout))
+    let outgoing = unsafe try core.carrier.prepare(message.built, kind: .notification, correlation: 0, handles: handles)
+    try core.sendSync(outgoing, deadline: ChannelCore.deadline(timeout))
   }
 
   /// The notifications that the other end sends. Several tasks may iterate; each notification goes to one of them.
@@ -87,7 +87,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   func nextNotificationSync(
     from queue: Mailbox<MessageContent, ChannelError>, timeout: Duration?
   ) throws(ChannelError) -> Message<Root>? {
-    let item = queue.nextBlocking(deadline: Self.deadline(timeout), draining: core.link)
+    let item = queue.nextBlocking(deadline: ChannelCore.deadline(timeout), draining: core.link)
     return try item.taken(from: core, gaveUp: .timedOut).map { Message(content: $0) }
   }
 
@@ -106,47 +106,15 @@ public final class Channel<Root: StructSchema>: Sendable {
   public func request(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) -> Message<Root> {
-    let deadline = Self.deadline(timeout)
-    var (pending, outgoing) = try begin(message, handles, timeout)
-    defer { core.giveUp(&pending) }
-    do {
-      try await core.send(outgoing, deadline: deadline)
-    } catch {
-      core.withdraw(pending)
-      throw error
-    }
-    return Message(content: try await core.awaitAnswer(pending, deadline: deadline))
+    // Sound here and below: the message is borrowed until the call returns.
+    Message(content: unsafe try await core.request(message.built, handles, timeout))
   }
 
   /// As ``request(_:handles:timeout:)``, but blocks the thread.
   public func requestSync(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) -> Message<Root> {
-    let deadline = Self.deadline(timeout)
-    var (pending, outgoing) = try begin(message, handles, timeout)
-    defer { core.giveUp(&pending) }
-    do {
-      try core.sendSync(outgoing, deadline: deadline)
-    } catch {
-      core.withdraw(pending)
-      throw error
-    }
-    return Message(content: try core.awaitAnswerSync(pending, deadline: deadline))
-  }
-
-  private func begin(
-    _ message: borrowing MessageBuilder<Root>, _ handles: [Handle], _ timeout: Duration?
-  ) throws(ChannelError) -> (ChannelCore.Pending, Carrier.Outgoing) {
-    let pending = try core.begin()
-    do {
-      var outgoing = try core.carrier.prepare(
-        message, kind: .request, correlation: pending.correlation, handles: handles)
-      outgoing.envelope.timeout = Self.wireTimeout(timeout)
-      return (pending, outgoing)
-    } catch {
-      core.withdraw(pending)
-      throw error
-    }
+    Message(content: unsafe try core.requestSync(message.built, handles, timeout))
   }
 
   /// The requests that the other end sends. Several tasks may iterate; each request goes to one of them.
@@ -162,12 +130,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   func nextRequestSync(
     from queue: Mailbox<IncomingCall, ChannelError>, timeout: Duration?
   ) throws(ChannelError) -> Request<Root>? {
-    let deadline = Self.deadline(timeout)
-    while true {
-      let item = queue.nextBlocking(deadline: deadline, draining: core.link)
-      guard let call = try item.taken(from: core, gaveUp: .timedOut) else { return nil }
-      if let request = Request(call, on: self) { return request }
-    }
+    try core.nextCallSync(from: queue, timeout).map { Request($0, on: self) }
   }
 
   // MARK: The rest
@@ -197,30 +160,6 @@ public final class Channel<Root: StructSchema>: Sendable {
       SegmentPlacement(
         segmentName: piece.segment.name, inode: piece.segment.inode, offset: piece.offset,
         byteCount: unsafe message.segment(at: index).count)
-    }
-  }
-
-  static func deadline(_ timeout: Duration?) -> ContinuousClock.Instant? {
-    timeout.map { .now.advanced(by: $0) }
-  }
-
-  /// What the other end is told of a timeout, in whole milliseconds; 0 if it is too long to be told.
-  static func wireTimeout(_ timeout: Duration?) -> UInt32 {
-    guard let timeout, timeout < .milliseconds(Int64(Envelope.longestTimeout)) else { return 0 }
-    return UInt32(clamping: max(1, Int64((timeout / .milliseconds(1)).rounded(.up))))
-  }
-}
-
-extension MailboxItem where Failure == ChannelError {
-  /// The element, booked as taken; nil at an orderly end.
-  func taken(from core: ChannelCore, gaveUp: ChannelError) throws(ChannelError) -> Element? {
-    switch self {
-    case .element(let element):
-      core.taken()
-      return element
-    case .finished: return nil
-    case .failed(let error): throw error
-    case .gaveUp: throw gaveUp
     }
   }
 }

@@ -31,7 +31,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// Most requests that may wait for their response on one channel.
   static let pendingRequestLimit = 65_536
 
-  package let lane: UInt32
+  package let lane: Lane
   let carrier: Carrier
   /// What carries the channel: the session's link, or one of its own.
   package let link: Link
@@ -42,6 +42,8 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   struct State {
     var correlation = Correlation<Waiter>(limit: pendingRequestLimit)
+    /// What waited for earlier answers, for later ones.
+    var spareAnswers: [OneShot<Answer>] = []
     /// Requests of the other end that are not answered yet.
     var calls = CallTable()
     /// Who sorts what arrives by its kind, if anybody does.
@@ -51,10 +53,15 @@ package final class ChannelCore: LaneReceiver, Sendable {
     /// Answers that the other end did not want any more.
     var unwantedAnswerCount: UInt64 = 0
     var end: ChannelError?
+
+    /// What to call if the channel takes nothing new and has nothing left to do.
+    var idleHandler: (@Sendable () -> Void)? {
+      guard let whenIdle, calls.count == 0, correlation.pendingCount == 0, end == nil else { return nil }
+      return whenIdle
+    }
   }
 
   let state = Mutex(State())
-  private let answers = SparePool<Answer>()
   let counters = ChannelCounters()
   /// How many items of a stream may be under way.
   let window: UInt32
@@ -67,9 +74,10 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// - Parameter link: Nil for the session's.
   package init(lane: UInt32, carrier: Carrier, link: Link? = nil, window: UInt32, owner: any Sendable & AnyObject) {
-    self.lane = lane
+    let link = link ?? carrier.link
+    self.link = link
+    self.lane = link.makeLane(lane)
     self.carrier = carrier
-    self.link = link ?? carrier.link
     self.owner = owner
     self.window = window
     requests = Mailbox(capacity: Int(window))
@@ -127,81 +135,27 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// There is neither credit nor room: an error, if that is what the caller has chosen.
   private func waitUnlessItFails(
-    for signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing
+    for signal: OneShot<Bool>, _ outgoing: borrowing Carrier.Outgoing
   ) throws(ChannelError) {
     guard link.failsWithoutRoom else { return }
     giveUpSending(signal, outgoing)
     throw endedWith ?? .transport(.noRoom)
   }
 
-  private func giveUpSending(_ signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing) {
+  private func giveUpSending(_ signal: OneShot<Bool>, _ outgoing: borrowing Carrier.Outgoing) {
     link.forget(signal, on: lane)
     carrier.abandon(outgoing)
   }
 
   private func goOn(
-    _ isWorthwhile: Bool, _ signal: OneShot<Bool>, _ outgoing: Carrier.Outgoing, deadline: ContinuousClock.Instant?
+    _ isWorthwhile: Bool, _ signal: OneShot<Bool>, _ outgoing: borrowing Carrier.Outgoing,
+    deadline: ContinuousClock.Instant?
   ) throws(ChannelError) {
     guard !isWorthwhile else { return }
     giveUpSending(signal, outgoing)
     if let end = state.withLock({ $0.end }) { throw end }
     if let deadline, deadline <= .now { throw .timedOut }
     throw Task.isCancelled ? .cancelled : .closed
-  }
-
-  /// A request under way.
-  struct Pending: Sendable {
-    let correlation: UInt64
-    fileprivate(set) var answer: OneShot<Answer>
-  }
-
-  /// Books a request, so that its response finds it however early it comes.
-  func begin() throws(ChannelError) -> Pending {
-    let answer = answers.take()
-    return Pending(correlation: try begin(.single(answer)), answer: answer)
-  }
-
-  /// Books a request; its number.
-  func begin(_ waiter: Waiter) throws(ChannelError) -> UInt64 {
-    switch state.withLock({ $0.correlation.begin(waiter) }) {
-    case .began(let correlation): return correlation
-    case .full: throw .tooManyRequests(limit: Self.pendingRequestLimit)
-    case .ended: throw endError
-    }
-  }
-
-  /// Forgets a request that was not sent.
-  func withdraw(_ pending: Pending) {
-    _ = state.withLock { $0.correlation.withdraw(pending.correlation) }
-    becameIdle()
-  }
-
-  /// As ``giveUp(_:)-(UInt64)``, for one whose waiter is needed no more.
-  func giveUp(_ pending: inout Pending) {
-    giveUp(pending.correlation)
-    answers.giveBack(&pending.answer)
-  }
-
-  /// Forgets a request that was sent, and tells the other end, if it has not been answered.
-  func giveUp(_ correlation: UInt64) {
-    if state.withLock({ $0.correlation.withdraw(correlation) }) != nil { signal(.cancel, correlation) }
-    becameIdle()
-  }
-
-  /// Suspends for the response.
-  func awaitAnswer(_ pending: Pending, deadline: ContinuousClock.Instant?) async throws(ChannelError) -> MessageContent
-  {
-    let answer = pending.answer
-    let timer = deadline.map { carrier.reactor.schedule(at: $0) { answer.fulfill(.failure(.timedOut)) } }
-    defer { timer?.cancel() }
-    return try await suspended { await answer.wait(onCancel: .failure(.cancelled)) }.get()
-  }
-
-  /// Blocks the thread for the response.
-  func awaitAnswerSync(_ pending: Pending, deadline: ContinuousClock.Instant?) throws(ChannelError) -> MessageContent {
-    try pending.answer.waitBlocking(
-      deadline: deadline, onTimeout: .failure(.timedOut), draining: link
-    ).get()
   }
 
   /// The next element of a mailbox; suspends for it.
@@ -239,9 +193,9 @@ package final class ChannelCore: LaneReceiver, Sendable {
   private func sendSoon(_ envelope: Envelope) {
     var outgoing = Carrier.Outgoing(envelope: envelope)
     guard let signal = try? attempt(&outgoing) else { return }  // sent, or the channel is gone
-    Task { [outgoing] in
+    Task {
       guard await suspended({ await signal.wait(onCancel: false) }) else { return }
-      try? await send(outgoing, deadline: nil)
+      try? await send(Carrier.Outgoing(envelope: envelope), deadline: nil)
     }
   }
 
@@ -255,11 +209,11 @@ package final class ChannelCore: LaneReceiver, Sendable {
       return .violation("\(error)")
     }
     guard (LaneHeader(frame)?.kind == .charged) == envelope.kind.isCharged else {
-      return .violation("a \(envelope.kind) with the wrong charge on lane \(lane)")
+      return .violation("a \(envelope.kind) with the wrong charge on lane \(lane.number)")
     }
     guard envelope.kind.hasContent else { return receiveSignal(envelope) }
     if envelope.kind.isCharged, peerHasFinished.load(ordering: .relaxed) {
-      return .violation("a \(envelope.kind) on lane \(lane), whose sender had finished")
+      return .violation("a \(envelope.kind) on lane \(lane.number), whose sender had finished")
     }
     switch carrier.admit(envelope, in: frame) {
     case .needsControl: return .needsControl
@@ -291,7 +245,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
       state.withLock { $0.calls.call(number) }?.cancel()
     case .more:
       if let call = state.withLock({ $0.calls.call(number) }), !call.granted(envelope.itemCount) {
-        return .violation("\(envelope.itemCount) more items asked for that were not owed on lane \(lane)")
+        return .violation("\(envelope.itemCount) more items asked for that were not owed on lane \(lane.number)")
       }
     case .late:
       state.withLock { $0.unwantedAnswerCount += 1 }
@@ -370,7 +324,9 @@ package final class ChannelCore: LaneReceiver, Sendable {
     if let end = state.withLock({ $0.end }) { sorter.finish(end.isOrderly ? nil : end) }
   }
 
-  private var tooManyItems: LaneDelivery { .violation("more items of a stream than were asked for on lane \(lane)") }
+  private var tooManyItems: LaneDelivery {
+    .violation("more items of a stream than were asked for on lane \(lane.number)")
+  }
 
   private func refuse(_ call: IncomingCall, _ code: UInt32, _ text: String) {
     callEnded(call)
@@ -384,8 +340,11 @@ package final class ChannelCore: LaneReceiver, Sendable {
 
   /// A request of the other end was answered, or will not be.
   func callEnded(_ call: IncomingCall) {
-    state.withLock { _ = $0.calls.remove(call) }
-    becameIdle()
+    let whenIdle = state.withLock { state in
+      state.calls.remove(call)
+      return state.idleHandler
+    }
+    whenIdle?()
   }
 
   // MARK: The end
@@ -404,18 +363,15 @@ package final class ChannelCore: LaneReceiver, Sendable {
   }
 
   /// If the channel takes nothing new and has nothing left to do, says so.
-  private func becameIdle() {
-    let whenIdle = state.withLock { state in
-      state.calls.count == 0 && state.correlation.pendingCount == 0 && state.end == nil ? state.whenIdle : nil
-    }
-    whenIdle?()
+  func becameIdle() {
+    state.withLock { $0.idleHandler }?()
   }
 
   /// Closes the channel at this end, and says so to the other.
   package func close() {
     guard end(.closed) else { return }
     link.close(lane)
-    carrier.laneClosed(lane)
+    carrier.laneClosed(lane.number)
     // Nobody will take these: their leases go back.
     _ = requests.removeAll()
     _ = notifications.removeAll()
@@ -425,7 +381,7 @@ package final class ChannelCore: LaneReceiver, Sendable {
   /// The other end closed the channel. What it sent before can still be taken.
   package func closedByPeer() {
     guard end(.closed) else { return }
-    carrier.laneClosed(lane)
+    carrier.laneClosed(lane.number)
   }
 
   /// The session ended. What was received before can still be taken.

@@ -4,7 +4,7 @@ import SluiceSystem
 import SluiceTransport
 
 /// Why an exchange on a channel, or the channel itself, failed.
-public enum ChannelError: Error, Sendable, CustomStringConvertible {
+public indirect enum ChannelError: Error, Sendable, CustomStringConvertible {
   /// The deadline passed first. A response that comes later is dropped and counted; the channel works on.
   case timedOut
   /// The task was cancelled first. As for ``timedOut``.

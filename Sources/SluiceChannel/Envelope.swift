@@ -127,13 +127,28 @@ public struct Envelope: Sendable, Hashable {
   /// The lease under which the parts may be read. Meaningful if there are parts.
   public var lease = Lease(slot: 0, generation: 0)
   /// The message's segments, in their order.
-  public var parts: SmallList<Part> = []
+  public var parts = SmallList<Part>()
   /// How many handles come with the message.
   public var handleCount: UInt8 = 0
   /// Under which ticket they were sent.
   public var handleTicket: UInt32 = 0
   /// What went wrong, for a ``Kind/failure``.
-  public var failure: Failure?
+  public var failure: Failure? {
+    get { boxedFailure.map { $0.failure } }
+    set { boxedFailure = newValue.map { .failure($0) } }
+  }
+  private var boxedFailure: BoxedFailure?
+
+  /// Keeps what few envelopes have out of all the others, which are copied often.
+  private indirect enum BoxedFailure: Hashable {
+    case failure(Failure)
+
+    var failure: Failure {
+      switch self {
+      case .failure(let failure): failure
+      }
+    }
+  }
 
   /// An envelope without content.
   public init(kind: Kind, correlation: UInt64) {
@@ -143,8 +158,8 @@ public struct Envelope: Sendable, Hashable {
 
   /// Size of the frame with its lane header.
   public var frameByteCount: Int {
-    let content = failure?.byteCount ?? (parts.count * Self.partByteCount + inlineByteCount)
-    return Self.contentOffset + content
+    if boxedFailure == nil { return Self.contentOffset + parts.count * Self.partByteCount + inlineByteCount }
+    return Self.contentOffset + (failure?.byteCount ?? 0)
   }
 
   /// Where, in the frame, the content or the segments begin.

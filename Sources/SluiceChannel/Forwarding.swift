@@ -22,7 +22,7 @@ package enum SegmentShare: Sendable {
 
 extension Carrier {
   /// What became of an attempt to send a received message on.
-  enum Forwarding {
+  enum Forwarding: ~Copyable {
     case ready(Outgoing)
     case undecided(OneShot<Bool>)
   }
@@ -125,7 +125,7 @@ extension Channel {
     forwarding message: Message<Root>, timeout: Duration? = nil
   ) async throws(ChannelError) {
     defer { withExtendedLifetime(message) {} }
-    let deadline = Self.deadline(timeout)
+    let deadline = ChannelCore.deadline(timeout)
     let outgoing = try await core.prepare(
       forwarding: message.content, kind: .notification, correlation: 0, deadline: deadline)
     try await core.send(outgoing, deadline: deadline)
@@ -134,7 +134,7 @@ extension Channel {
   /// As ``notify(forwarding:timeout:)``, but blocks the thread.
   public func notifySync(forwarding message: Message<Root>, timeout: Duration? = nil) throws(ChannelError) {
     defer { withExtendedLifetime(message) {} }
-    let deadline = Self.deadline(timeout)
+    let deadline = ChannelCore.deadline(timeout)
     let outgoing = try core.prepareSync(
       forwarding: message.content, kind: .notification, correlation: 0, deadline: deadline)
     try core.sendSync(outgoing, deadline: deadline)
@@ -145,13 +145,13 @@ extension Channel {
   public func request(
     forwarding message: Message<Root>, timeout: Duration? = nil
   ) async throws(ChannelError) -> Message<Root> {
-    let deadline = Self.deadline(timeout)
+    let deadline = ChannelCore.deadline(timeout)
     defer { withExtendedLifetime(message) {} }
     let pending = try core.begin()
     do {
       var outgoing = try await core.prepare(
         forwarding: message.content, kind: .request, correlation: pending.correlation, deadline: deadline)
-      outgoing.envelope.timeout = Self.wireTimeout(timeout)
+      outgoing.envelope.timeout = ChannelCore.wireTimeout(timeout)
       try await core.send(outgoing, deadline: deadline)
     } catch {
       core.withdraw(pending)
@@ -164,13 +164,13 @@ extension Channel {
   public func requestSync(
     forwarding message: Message<Root>, timeout: Duration? = nil
   ) throws(ChannelError) -> Message<Root> {
-    let deadline = Self.deadline(timeout)
+    let deadline = ChannelCore.deadline(timeout)
     defer { withExtendedLifetime(message) {} }
     let pending = try core.begin()
     do {
       var outgoing = try core.prepareSync(
         forwarding: message.content, kind: .request, correlation: pending.correlation, deadline: deadline)
-      outgoing.envelope.timeout = Self.wireTimeout(timeout)
+      outgoing.envelope.timeout = ChannelCore.wireTimeout(timeout)
       try core.sendSync(outgoing, deadline: deadline)
     } catch {
       core.withdraw(pending)

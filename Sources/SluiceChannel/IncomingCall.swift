@@ -12,8 +12,9 @@ final class IncomingCall: Sendable {
   private struct State {
     /// Items that the requester takes; nil until the first is sent.
     var credits: LaneCredits?
-    var creditWaiters: [OneShot<Bool>] = []
-    var cancellationHandlers: [@Sendable () -> Void] = []
+    // Nil for none: to let go of an empty array costs a call.
+    var creditWaiters: [OneShot<Bool>]?
+    var cancellationHandlers: [@Sendable () -> Void]?
   }
 
   private let state = Mutex(State())
@@ -40,14 +41,16 @@ final class IncomingCall: Sendable {
       defer { state = State(credits: state.credits) }
       return state
     }
-    for waiter in ended.creditWaiters { waiter.fulfill(false) }
-    for handler in ended.cancellationHandlers { handler() }
+    for waiter in ended.creditWaiters ?? [] { waiter.fulfill(false) }
+    for handler in ended.cancellationHandlers ?? [] { handler() }
   }
 
   /// Calls `handler` when the requester wants no answer any more; now, if that is so.
   func onCancel(_ handler: @escaping @Sendable () -> Void) {
     let isLate = state.withLock { state in
-      if !cancelled.load(ordering: .acquiring) { state.cancellationHandlers.append(handler) }
+      if !cancelled.load(ordering: .acquiring) {
+        state.cancellationHandlers = (state.cancellationHandlers ?? []) + [handler]
+      }
       return cancelled.load(ordering: .acquiring)
     }
     if isLate { handler() }
@@ -63,7 +66,7 @@ final class IncomingCall: Sendable {
       if cancelled.load(ordering: .acquiring) {
         waiter.fulfill(false)
       } else {
-        state.creditWaiters.append(waiter)
+        state.creditWaiters = (state.creditWaiters ?? []) + [waiter]
       }
       return waiter
     }
@@ -89,10 +92,9 @@ final class IncomingCall: Sendable {
   private func wake(_ change: (inout State) -> Void) {
     let waiters = state.withLock { state in
       change(&state)
-      defer { state.creditWaiters = [] }
-      return state.creditWaiters
+      return state.creditWaiters.take()
     }
-    for waiter in waiters { waiter.fulfill(true) }
+    for waiter in waiters ?? [] { waiter.fulfill(true) }
   }
 }
 

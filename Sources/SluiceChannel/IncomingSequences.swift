@@ -18,7 +18,7 @@ public struct Requests<Root: StructSchema>: AsyncSequence, Sendable {
         let item = await channel.core.next(from: queue)
         if case .gaveUp = item { return nil }
         guard let call = try item.taken(from: channel.core, gaveUp: .cancelled) else { return nil }
-        if let request = Request(call, on: channel) { return request }
+        if channel.core.isWanted(call) { return Request(call, on: channel) }
       }
     }
   }

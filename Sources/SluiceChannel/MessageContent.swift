@@ -14,19 +14,21 @@ import Synchronization
   private let loan: (borrower: Borrower, lease: Lease)?
   /// What came in the frame. Sound: constant until `deinit`, and then read by nobody.
   private nonisolated(unsafe) let own: UnsafeMutableRawBufferPointer?
-  private let handlesLeft: Mutex<[Handle]>
+  /// Nil for none.
+  private let handlesLeft: Mutex<[Handle]?>
 
   /// Takes over a checked lease of `parts`.
   init(
-    parts: SmallList<BorrowedBytes>, lease: Lease, borrower: Borrower, handles: [Handle]
+    parts: SmallList<BorrowedBytes>, lease: Lease, borrower: Borrower, handles: [Handle]?
   ) throws(CapnProtoError) {
-    let byteCount = parts.reduce(0) { unsafe $0 + $1.bytes.count }
+    let byteCount = Self.byteCount(of: parts)
     // Sound: `borrower`, which this object keeps, keeps the mappings.
     let limits = ReadLimits.inPlace(byteCount: byteCount)
-    segments =
-      parts.count == 1
-      ? unsafe try MessageSegments(sole: parts[0].bytes, limits: limits)
-      : unsafe try MessageSegments(parts.map { unsafe $0.bytes }, limits: limits)
+    segments = unsafe try withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: parts.count) {
+      places throws(CapnProtoError) in
+      for index in 0..<parts.count { unsafe places.initializeElement(at: index, to: parts[index].bytes) }
+      return unsafe try MessageSegments(UnsafeBufferPointer(places), limits: limits)
+    }
     unsafe self.parts = parts
     loan = (borrower, lease)
     unsafe own = nil
@@ -34,7 +36,7 @@ import Synchronization
   }
 
   /// Copies the content that stands in a frame: whole words.
-  init(inline content: RawSpan, handles: [Handle]) throws(CapnProtoError) {
+  init(inline content: RawSpan, handles: [Handle]?) throws(CapnProtoError) {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: content.byteCount, alignment: 8)
     // Sound: the memory is as long as the content.
     unsafe content.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
@@ -45,7 +47,7 @@ import Synchronization
       unsafe memory.deallocate()
       throw error
     }
-    unsafe parts = []
+    unsafe parts = SmallList()
     loan = nil
     unsafe own = memory
     handlesLeft = Mutex(handles)
@@ -53,8 +55,8 @@ import Synchronization
 
   deinit {
     // Before the lease goes back: its owner may then give up the segments, which nobody is to hold any more.
-    unsafe parts = []
-    loan.map { $0.borrower.giveBack($0.lease) }
+    unsafe parts = SmallList()
+    if let loan { loan.borrower.giveBack(loan.lease) }
     unsafe own?.deallocate()
   }
 
@@ -78,13 +80,16 @@ import Synchronization
   func showToOthers() { loan.map { $0.borrower.show($0.lease) } }
 
   /// How long it is.
-  var byteCount: Int { unsafe (own?.count ?? 0) + parts.reduce(0) { unsafe $0 + $1.bytes.count } }
+  var byteCount: Int { unsafe own?.count ?? Self.byteCount(of: parts) }
+
+  private static func byteCount(of parts: SmallList<BorrowedBytes>) -> Int {
+    var count = 0
+    for index in 0..<parts.count { count += unsafe parts[index].bytes.count }
+    return count
+  }
 
   /// The handles that nobody took yet; whoever calls this owns them.
   func takeHandles() -> [Handle] {
-    handlesLeft.withLock { handles in
-      defer { handles = [] }
-      return handles
-    }
+    handlesLeft.withLock { $0.take() } ?? []
   }
 }

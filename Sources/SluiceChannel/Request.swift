@@ -21,12 +21,7 @@ public final class Request<Root: StructSchema>: Sendable {
   let channel: Channel<Root>
   let isAnswered = Atomic(false)
 
-  /// Nil when the requester has withdrawn it.
-  init?(_ call: IncomingCall, on channel: Channel<Root>) {
-    guard !call.isCancelled else {
-      channel.core.callEnded(call)
-      return nil
-    }
+  init(_ call: IncomingCall, on channel: Channel<Root>) {
     self.call = call
     self.channel = channel
   }
@@ -149,7 +144,8 @@ public final class Request<Root: StructSchema>: Sendable {
   private func prepareItem(
     _ item: borrowing MessageBuilder<Root>, _ handles: [Handle]
   ) throws(ChannelError) -> Carrier.Outgoing {
-    try channel.core.carrier.prepare(item, kind: .item, correlation: call.number, handles: handles)
+    // Sound: the item is borrowed until it is sent.
+    unsafe try channel.core.carrier.prepare(item.built, kind: .item, correlation: call.number, handles: handles)
   }
 
   private func prepare(
@@ -157,14 +153,15 @@ public final class Request<Root: StructSchema>: Sendable {
   ) throws(ChannelError) -> Carrier.Outgoing {
     guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
     // Fails before the answer is taken, so that a message that cannot go leaves room for another answer.
-    let outgoing = try channel.core.carrier.prepare(
-      response, kind: .response, correlation: call.number, handles: handles)
+    // Sound: the response is borrowed until it is sent.
+    let outgoing = unsafe try channel.core.carrier.prepare(
+      response.built, kind: .response, correlation: call.number, handles: handles)
     try claim(outgoing)
     return outgoing
   }
 
   /// Takes the right to answer, with a message that is ready to go.
-  func claim(_ outgoing: Carrier.Outgoing) throws(ChannelError) {
+  func claim(_ outgoing: borrowing Carrier.Outgoing) throws(ChannelError) {
     guard takeAnswer() else {
       channel.core.carrier.abandon(outgoing)
       throw .alreadyAnswered

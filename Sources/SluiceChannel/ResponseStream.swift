@@ -28,6 +28,15 @@ public final class ResponseStream<Root: StructSchema>: AsyncSequence, Sendable {
     cancel()
   }
 
+  /// The request itself.
+  fileprivate func prepare(
+    _ message: BuiltSegments, _ handles: [Handle], _ timeout: Duration?
+  ) throws(ChannelError) -> Carrier.Outgoing {
+    var outgoing = try core.carrier.prepare(message, kind: .request, correlation: number, handles: handles)
+    outgoing.envelope.timeout = ChannelCore.wireTimeout(timeout)
+    return outgoing
+  }
+
   /// Wants no more responses: the other end is told, and what waits to be taken is released. Once.
   public func cancel() {
     core.giveUp(number)
@@ -93,8 +102,10 @@ extension Channel {
   public func requestStream(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) -> ResponseStream<Root> {
-    let deadline = Self.deadline(timeout)
-    let (begun, outgoing) = try beginStream(message, handles, timeout, deadline)
+    let deadline = ChannelCore.deadline(timeout)
+    let begun = try beginStream(deadline)
+    // Sound: the message is borrowed until it is sent.
+    let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
     try await core.send(outgoing, deadline: deadline)
     return begun
   }
@@ -103,22 +114,17 @@ extension Channel {
   public func requestStreamSync(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) -> ResponseStream<Root> {
-    let deadline = Self.deadline(timeout)
-    let (begun, outgoing) = try beginStream(message, handles, timeout, deadline)
+    let deadline = ChannelCore.deadline(timeout)
+    let begun = try beginStream(deadline)
+    // Sound: the message is borrowed until it is sent.
+    let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
     try core.sendSync(outgoing, deadline: deadline)
     return begun
   }
 
-  private func beginStream(
-    _ message: borrowing MessageBuilder<Root>, _ handles: [Handle], _ timeout: Duration?,
-    _ deadline: ContinuousClock.Instant?
-  ) throws(ChannelError) -> (ResponseStream<Root>, Carrier.Outgoing) {
+  /// Books the request; the release of what is returned withdraws it.
+  private func beginStream(_ deadline: ContinuousClock.Instant?) throws(ChannelError) -> ResponseStream<Root> {
     let stream = IncomingStream(window: core.window)
-    let number = try core.begin(.stream(stream))
-    // From here on, its release withdraws the request.
-    let begun = ResponseStream(number, stream, on: self, deadline: deadline)
-    var outgoing = try core.carrier.prepare(message, kind: .request, correlation: number, handles: handles)
-    outgoing.envelope.timeout = Self.wireTimeout(timeout)
-    return (begun, outgoing)
+    return ResponseStream(try core.begin(.stream(stream)), stream, on: self, deadline: deadline)
   }
 }

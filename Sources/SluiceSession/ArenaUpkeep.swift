@@ -10,6 +10,7 @@ final class ArenaUpkeep: Sendable {
   private let arena: Arena
   private let reactor: Reactor
   private let interval: Duration
+  private let retired: @Sendable ([Segment]) -> Void
   private let timer = Mutex<ScheduledAction?>(nil)
 
   /// - Parameter retired: Is called with the segments that the arena gave up, on any thread.
@@ -19,9 +20,10 @@ final class ArenaUpkeep: Sendable {
     self.arena = arena
     self.reactor = reactor
     self.interval = interval
+    self.retired = retired
     arena.observe { [weak self] change in
       if change.hasGrown { self?.schedule() }
-      if !change.retired.isEmpty { retired(change.retired) }
+      if !change.retired.isEmpty { self?.retired(change.retired) }
     }
   }
 

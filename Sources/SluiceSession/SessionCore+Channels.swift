@@ -97,7 +97,7 @@ extension SessionCore {
       metadata: offer.opening.metadata, rootTypeID: offer.opening.rootTypeID)
     state.opening[lane] = pending
     if offer.link != nil { state.linkLanes.insert(lane) }
-    if let core = pending.core { parts.carrier.link.open(lane, receiver: core) }
+    if let core = pending.core { parts.carrier.link.open(core.lane, receiver: core) }
     return pending
   }
 
@@ -256,7 +256,7 @@ extension SessionCore {
         return state.end == nil
       }
       guard isOpen else { return nil }
-      parts.carrier.link.open(lane, receiver: core)
+      parts.carrier.link.open(core.lane, receiver: core)
       parts.control.send(.channelOpened(lane: lane, link: nil))
       return core
     }

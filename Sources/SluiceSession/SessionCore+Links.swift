@@ -64,7 +64,7 @@ extension SessionCore {
   func begin(_ made: MadeLink, lane: UInt32) throws(SessionError) -> ChannelCore {
     let own = OwnLink(made, lane: lane, of: self)
     let core = makeChannel(lane, link: own.link)
-    own.link.open(lane, receiver: core)
+    own.link.open(core.lane, receiver: core)
     let end = state.withLock { state in
       if state.end == nil {
         state.ownLinks[lane] = own

@@ -11,9 +11,13 @@ extension SessionCore {
       let segment = try BorrowedSegment(
         handle, name: announced.name, byteCount: byteCount, demanding: demand,
         options: parts.options.borrowedSegmentOptions)
-      try parts.carrier.borrower.add(segment, id: announced.id)
       if announced.scope == .serverWide {
-        ServerWideSegments.shared.add(segment, borrower: parts.carrier.borrower)
+        // An object of its own for messages: what is known everywhere is referenced weakly, which makes it slow.
+        let anchor = ServerWideSegments.shared.add(segment, borrower: parts.carrier.borrower)
+        try parts.carrier.borrower.add(
+          BorrowedSegment(sharing: segment, keeping: anchor, isShared: false), id: announced.id)
+      } else {
+        try parts.carrier.borrower.add(segment, id: announced.id)
       }
     } catch {
       return finish(.protocolViolation("the segment “\(announced.name)” cannot be borrowed: \(error)"))

@@ -107,8 +107,9 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
   init(_ parts: Parts) {
     self.parts = parts
     let carrier = parts.carrier
+    // Not weakly: that would make each use of the carrier slower.
     upkeep = ArenaUpkeep(of: carrier.arena, reactor: parts.reactor, interval: parts.options.decayInterval) {
-      [weak carrier] in carrier?.retire($0)
+      carrier.retire($0)
     }
     state = Mutex(State(lanes: LaneNumbers(role: parts.role)))
   }

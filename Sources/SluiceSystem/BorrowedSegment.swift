@@ -26,7 +26,7 @@ import SystemPackage
   public var inode: UInt64 { identity.inode }
   /// The first byte. Valid as long as the segment lives.
   @unsafe public nonisolated(unsafe) let baseAddress: UnsafeRawPointer
-  /// Whether it stands for the mapping of another object of this class.
+  /// Whether it stands for the mapping of another object of this class, which somebody else than its owner has shown.
   public let isShared: Bool
   private let mapping: SharedMapping
   private let keeper: (any AnyObject & Sendable)?
@@ -55,8 +55,12 @@ import SystemPackage
 
   /// The same memory under the same mapping, for another list of segments: each tells by its own object what is in use.
   /// Keeps `keeper` as long.
-  public init(sharing other: BorrowedSegment, keeping keeper: (any AnyObject & Sendable)? = nil) {
-    isShared = true
+  ///
+  /// - Parameter isShared: False for an object in the place of `other`.
+  public init(
+    sharing other: BorrowedSegment, keeping keeper: (any AnyObject & Sendable)? = nil, isShared: Bool = true
+  ) {
+    self.isShared = isShared
     self.keeper = keeper
     name = other.name
     byteCount = other.byteCount

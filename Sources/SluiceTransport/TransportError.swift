@@ -3,7 +3,7 @@ import SluiceSystem
 /// Why a transport could not do what it was asked.
 ///
 /// `endsConnection` says whether the connection is over after it; then it says the same each time.
-public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
+public indirect enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The blob is larger than this transport's `maxBlobSize`. Send it in parts, or make the transport with a larger one.
   case blobTooLarge(byteCount: Int, limit: Int)
   /// One frame cannot carry so many handles. Send them with several.

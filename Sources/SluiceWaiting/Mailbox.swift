@@ -21,7 +21,9 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
 
   @usableFromInline struct State {
     @usableFromInline var elements: Deque<Element> = []
-    @usableFromInline var waiters: [OneShot<Item>] = []
+    @usableFromInline var waiters: Deque<OneShot<Item>> = []
+    /// Those of earlier waits, for later ones.
+    @usableFromInline var spares: [OneShot<Item>] = []
     @usableFromInline var end: Item?
 
     @inlinable init() {}
@@ -32,13 +34,14 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   /// Most elements that may wait to be taken.
   public let capacity: Int
   @usableFromInline let state: Mutex<State>
-  @usableFromInline let waiters: SparePool<Item>
+
+  /// Spares that are kept at most.
+  @usableFromInline static var spareLimit: Int { 16 }
 
   /// An empty mailbox.
   @inlinable public init(capacity: Int) {
     self.capacity = capacity
     state = Mutex(State())
-    waiters = SparePool()
   }
 
   /// How many elements wait to be taken.
@@ -49,7 +52,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     while true {
       let (isKept, waiter) = state.withLock { state -> (Bool, OneShot<Item>?) in
         guard state.end == nil else { return (false, nil) }
-        if !state.waiters.isEmpty { return (false, state.waiters.removeFirst()) }
+        if let waiter = state.waiters.popFirst() { return (false, waiter) }
         guard state.elements.count < capacity else { return (false, nil) }
         state.elements.append(element)
         return (true, nil)
@@ -62,7 +65,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   /// Ends the mailbox, once; whoever waits is told. With a failure, or in order.
   @inlinable public func finish(_ failure: Failure? = nil) {
     let end: Item = failure.map { .failed($0) } ?? .finished
-    let waiters = state.withLock { state -> [OneShot<Item>] in
+    let waiters = state.withLock { state -> Deque<OneShot<Item>> in
       guard state.end == nil else { return [] }
       state.end = end
       defer { state.waiters = [] }
@@ -91,7 +94,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     case .wait(var waiter):
       let item = await waiter.wait(onCancel: .gaveUp)
       if case .gaveUp = item { forget(waiter) }
-      waiters.giveBack(&waiter)
+      keep(&waiter)
       return item
     }
   }
@@ -104,7 +107,7 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
     case .wait(var waiter):
       let item = waiter.waitBlocking(deadline: deadline, onTimeout: .gaveUp, draining: source)
       if case .gaveUp = item { forget(waiter) }
-      waiters.giveBack(&waiter)
+      keep(&waiter)
       return item
     }
   }
@@ -117,10 +120,18 @@ public final class Mailbox<Element: Sendable, Failure: Error>: Sendable {
   @inlinable func takeOrWait() -> Taking {
     state.withLock { state in
       if let item = state.nextIfAny() { return .item(item) }
-      let waiter = waiters.take()
+      let waiter = state.spares.popLast() ?? OneShot()
       state.waiters.append(waiter)
       return .wait(waiter)
     }
+  }
+
+  /// Keeps a waiter for later, unless somebody else still holds it, who may deliver to it yet.
+  @inlinable func keep(_ waiter: inout OneShot<Item>) {
+    guard isKnownUniquelyReferenced(&waiter) else { return }
+    waiter.reset()
+    let spare = waiter
+    state.withLock { if $0.spares.count < Self.spareLimit { $0.spares.append(spare) } }
   }
 
   @inlinable func forget(_ waiter: OneShot<Item>) {

@@ -19,15 +19,21 @@ public protocol Drainer: AnyObject, Sendable {
 /// Delivery is decided by the first ``fulfill(_:)``; later ones do nothing and say so. So a response, a deadline, a
 /// cancellation and the end of a session can race for it, and exactly one of them is what the waiter sees.
 public final class OneShot<Value: Sendable>: Sendable {
-  /// Sound: the continuation is resumed by who takes the state away from `suspended`, once.
-  @safe @usableFromInline enum State {
-    case empty
+  /// Who waits. Sound: the continuation is resumed by who takes it out of the state, once.
+  @safe @usableFromInline enum Waiter {
+    case none
     case suspended(UnsafeContinuation<Value, Never>)
     /// A thread sleeps, or drains a source meanwhile.
     case blocked(Parker, wait: UInt64, (any Drainer)?)
-    case fulfilled(Value)
-    /// The waiter has the value. Not kept here: whoever delivered it may hold this for a while.
-    case taken
+  }
+
+  @usableFromInline struct State {
+    @usableFromInline var waiter = Waiter.none
+    @usableFromInline var isDelivered = false
+    /// What was delivered, until the waiter has it: whoever delivered it may hold this for a while.
+    @usableFromInline var value: Value?
+
+    @inlinable init() {}
   }
 
   @usableFromInline let state: Mutex<State>
@@ -36,13 +42,13 @@ public final class OneShot<Value: Sendable>: Sendable {
   /// Nothing is delivered yet.
   @inlinable public init() {
     // Here, since initial values of properties are not specialised in other modules.
-    state = Mutex(.empty)
+    state = Mutex(State())
     isDone = Atomic(false)
   }
 
   /// Makes it as new. Only for who holds the one reference to it: nobody else may wait for it, or be about to deliver.
   @inlinable public func reset() {
-    state.withLock { $0 = .empty }
+    state.withLock { $0 = State() }
     isDone.store(false, ordering: .relaxed)
   }
 
@@ -51,21 +57,21 @@ public final class OneShot<Value: Sendable>: Sendable {
 
   /// Delivers `value`; false when something else was delivered before.
   @inlinable @discardableResult public func fulfill(_ value: Value) -> Bool {
-    let before = state.withLock { state -> State? in
-      let before = state
-      switch before {
-      case .fulfilled, .taken: return nil
-      case .suspended: state = .taken
-      case .empty, .blocked: state = .fulfilled(value)
-      }
+    let waiter = state.withLock { state -> Waiter? in
+      guard !state.isDelivered else { return nil }
+      state.isDelivered = true
+      // Moved, not copied, out of the state: that saves the counting of references.
+      var waiter = Waiter.none
+      swap(&waiter, &state.waiter)
+      if case .suspended = waiter {} else { state.value = value }
       isDone.store(true, ordering: .sequentiallyConsistent)
-      return before
+      return waiter
     }
-    switch before {
-    case nil, .fulfilled, .taken: return false
-    case .empty: break
-    case .suspended(let continuation): unsafe continuation.resume(returning: value)
-    case .blocked(let parker, let wait, let source):
+    switch waiter {
+    case nil: return false
+    case .some(.none): break
+    case .suspended(let continuation)?: unsafe continuation.resume(returning: value)
+    case .blocked(let parker, let wait, let source)?:
       parker.unpark()
       source?.interrupt(parker, wait: wait)
     }
@@ -75,11 +81,7 @@ public final class OneShot<Value: Sendable>: Sendable {
   /// Takes what was delivered, if anything was.
   @inlinable func take() -> Value? {
     guard isFulfilled else { return nil }
-    return state.withLock { state in
-      guard case .fulfilled(let value) = state else { return nil }
-      state = .taken
-      return value
-    }
+    return state.withLock { $0.value.take() }
   }
 
   /// Suspends until the value is there. When the task is cancelled first, `onCancel` is delivered. One waiter only.
@@ -88,11 +90,8 @@ public final class OneShot<Value: Sendable>: Sendable {
     return await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { continuation in
         let delivered = state.withLock { state -> Value? in
-          if case .fulfilled(let value) = state {
-            state = .taken
-            return value
-          }
-          state = unsafe .suspended(continuation)
+          if let value = state.value.take() { return value }
+          state.waiter = unsafe .suspended(continuation)
           return nil
         }
         if let delivered { unsafe continuation.resume(returning: delivered) }
@@ -113,7 +112,7 @@ public final class OneShot<Value: Sendable>: Sendable {
     let parker = Parker.current
     let wait = parker.beginWait()
     state.withLock { state in
-      if case .empty = state { state = .blocked(parker, wait: wait, source) }
+      if !state.isDelivered { state.waiter = .blocked(parker, wait: wait, source) }
     }
     source?.drain(for: parker, wait: wait, deadline: deadline) { isFulfilled }
     while true {

@@ -374,7 +374,8 @@ import Testing
     if kind.hasContent {
       var message = try channel.makeMessage()
       message.root.text = "honest"
-      envelope = try channel.core.carrier.prepare(message, kind: kind, correlation: correlation, handles: []).envelope
+      envelope = try channel.core.carrier.prepare(message.built, kind: kind, correlation: correlation, handles: [])
+        .envelope
     }
     if kind == .failure { envelope.failure = .init(code: 1, text: "") }
     var bytes = [UInt8](repeating: 0, count: envelope.frameByteCount)
@@ -382,7 +383,7 @@ import Testing
       var span = bytes.mutableSpan
       var frame = span.mutableBytes
       envelope.encode(into: &frame)
-      LaneHeader(lane: channel.core.lane, kind: kind.isCharged ? .charged : .free).encode(into: &frame)
+      LaneHeader(lane: channel.core.lane.number, kind: kind.isCharged ? .charged : .free).encode(into: &frame)
     }
     change(&bytes)
     _ = try channel.core.carrier.link.transport.trySend(bytes.span.bytes, handles: [])

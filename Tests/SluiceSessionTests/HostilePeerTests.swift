@@ -14,7 +14,7 @@ import Testing
   /// What the lying end may touch.
   private struct Liar {
     let session: Session
-    let lane: UInt32
+    let lane: Lane
     /// An envelope that would be accepted as it is.
     let honest: Envelope
 
@@ -24,7 +24,8 @@ import Testing
       var span = bytes.mutableSpan
       var frame = span.mutableBytes
       envelope.encode(into: &frame)
-      _ = try session.core.parts.carrier.link.trySend(&frame, on: lane ?? self.lane, charged: charged)
+      let link = session.core.parts.carrier.link
+      _ = try link.trySend(&frame, on: lane.map { link.openDeaf($0) } ?? self.lane, charged: charged)
     }
 
     func say(_ control: Control, handles: [Handle] = []) {
@@ -57,7 +58,8 @@ import Testing
         try await channel.notify(note)
         var notes = taken.notifications.makeAsyncIterator()
         let received = try #require(try await notes.next())
-        let honest = try channel.core.carrier.prepare(note, kind: .notification, correlation: 0, handles: []).envelope
+        let honest = try channel.core.carrier.prepare(note.built, kind: .notification, correlation: 0, handles: [])
+          .envelope
 
         // As if a task waited for something else from the liar: the victim sees each frame at once.
         victim.core.parts.carrier.link.beginSuspension()
@@ -201,7 +203,7 @@ import Testing
     try await expectViolation("out of order") { $0.say(.openChannel(opening)) }
     try await expectViolation("out of order") { liar in
       var again = opening
-      again.lane = liar.lane
+      again.lane = liar.lane.number
       liar.say(.openChannel(again))
     }
   }
@@ -214,7 +216,7 @@ import Testing
     try await expectViolation("without an answer") { liar in
       for number in 1...3000 as ClosedRange<UInt32> {
         liar.say(
-          .openChannel(.init(lane: liar.lane + 2 * number, rootTypeID: 9, rootTypeName: "", metadata: .none)))
+          .openChannel(.init(lane: liar.lane.number + 2 * number, rootTypeID: 9, rootTypeName: "", metadata: .none)))
       }
     }
   }
@@ -227,9 +229,16 @@ import Testing
 }
 
 extension Link {
-  /// Opens a lane at this end only, and sends a message on it.
-  fileprivate func sendForged(on lane: UInt32) throws {
+  /// Opens a lane at this end only.
+  fileprivate func openDeaf(_ number: UInt32) -> Lane {
+    let lane = makeLane(number)
     open(lane, receiver: NoReceiver())
+    return lane
+  }
+
+  /// Opens a lane at this end only, and sends a message on it.
+  fileprivate func sendForged(on number: UInt32) throws {
+    let lane = openDeaf(number)
     var envelope = Envelope(kind: .notification, correlation: 0)
     envelope.parts = [.init(segmentID: 0, offset: 0, byteCount: 8)]
     var bytes = [UInt8](repeating: 0, count: envelope.frameByteCount)
@@ -240,7 +249,7 @@ extension Link {
   }
 
   /// Makes this end's books owe credits that the other end never spent.
-  fileprivate func sendGrantForged(on lane: UInt32) throws {
+  fileprivate func sendGrantForged(on lane: Lane) throws {
     for _ in 0..<100 { frameTaken(on: lane) }
   }
 }

@@ -51,20 +51,18 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
   /// What went wrong first while the message was written; nil if nothing did. A message that failed is incomplete and must
   /// not be sent: ``serialized()`` and everything else that hands it on throws this.
   public var failure: CapnProtoError? {
-    // Sound: the record lives as long as the message.
-    unsafe message.pointee.builder?.pointee.failure
+    unsafe built.failure
   }
 
   /// How many segments there are.
-  public var segmentCount: Int { unsafe message.pointee.segmentCount }
+  public var segmentCount: Int { unsafe built.segmentCount }
 
   /// The used part of segment `index`, which is in range. Valid until the message is written to or ends.
   @unsafe
-  public func segment(at index: Int) -> UnsafeRawBufferPointer {
-    precondition(index >= 0 && index < segmentCount, "Segment index out of range")
-    let record = unsafe message.pointee.segments[index].pointee
-    return unsafe UnsafeRawBufferPointer(start: record.start, count: record.wordCount * 8)
-  }
+  public func segment(at index: Int) -> UnsafeRawBufferPointer { unsafe built.segment(at: index) }
+
+  /// What there is to send, without the type of its root. Valid until the message is written to or ends.
+  @unsafe package var built: BuiltSegments { unsafe BuiltSegments(message: message, allocator: allocator) }
 
   /// The bytes of all segments together.
   public var byteCount: Int {

@@ -45,6 +45,14 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// As ``init(_:limits:)``, without an array.
+  @unsafe
+  package init(
+    _ segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, limits: ReadLimits
+  ) throws(CapnProtoError) {
+    table = unsafe try Self.makeTable(segments, limits)
+  }
+
   private static func makeTable(
     _ segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ limits: ReadLimits
   ) throws(CapnProtoError) -> SegmentTable {

@@ -241,16 +241,24 @@ extension Link {
 
   /// With the turn.
   private func drainOnce(atMost limit: Int, until isDone: () -> Bool) -> Drained {
-    var stopped: Drained?
-    func take(_ frame: RawSpan, _ handles: [Handle]) -> Bool {
-      let delivery =
-        handles.isEmpty ? deliver(frame, isParked: false) : .violation("a frame on the link carries handles")
-      stopped = handle(delivery, frame)
-      return stopped == nil && !isDone()
-    }
+    // No function of its own that captures this: it would be made on the heap.
+    var stopped = Drained?.none
     let outcome: ReceiveOutcome
     do throws(TransportError) {
-      outcome = try receive(atMost: limit, take)
+      if let ring {
+        outcome = try ring.receiver.drain(limit: limit, arming: false) { frame in
+          stopped = handle(deliver(frame, isParked: false), frame)
+          return stopped == nil && !isDone()
+        }.outcome
+      } else {
+        outcome = try transport.receiveAll(limit: limit) { frame, handles in
+          stopped =
+            handles.isEmpty
+            ? handle(deliver(frame, isParked: false), frame)
+            : finish(.violation("a frame on the link carries handles"))
+          return stopped == nil && !isDone()
+        }.outcome
+      }
     } catch {
       return finish(.failed(error))
     }
@@ -262,14 +270,14 @@ extension Link {
     }
   }
 
-  private func receive(atMost limit: Int, _ take: (RawSpan, [Handle]) -> Bool) throws(TransportError) -> ReceiveOutcome
-  {
-    if let ring { return try ring.receiveAll(limit: limit, arming: false) { take($0, []) }.outcome }
-    return try transport.receiveAll(limit: limit, take).outcome
+  /// Nil to go on.
+  @inline(__always)
+  private func handle(_ delivery: LaneDelivery, _ frame: RawSpan) -> Drained? {
+    if case .done = delivery { return nil }
+    return handleRest(delivery, frame)
   }
 
-  /// Nil to go on.
-  private func handle(_ delivery: LaneDelivery, _ frame: RawSpan) -> Drained? {
+  private func handleRest(_ delivery: LaneDelivery, _ frame: RawSpan) -> Drained? {
     var delivery = delivery
     while true {
       switch delivery {
@@ -334,35 +342,27 @@ extension Link {
     case .probe, .answer: return probeArrived(header, byteCount: frame.byteCount)
     case .charged, .free: break
     }
-    let receiver = state.withLock { state -> (any LaneReceiver)?? in
-      guard let index = state.lanes.index(forKey: header.lane) else { return .some(nil) }
-      // A parked frame was booked when it came first.
-      guard isParked || header.kind == .free || state.lanes.values[index].credits.frameArrived() else { return nil }
-      return state.lanes.values[index].receiver
+    guard let entry = state.withLock({ $0.lanes.find(header.lane) }) else {
+      return owner.withLock { $0.owner }?.receiveStray(frame, on: header.lane) ?? .done
     }
-    guard let receiver else { return .violation("a frame without credit on lane \(header.lane)") }
-    if let receiver { return receiver.receive(frame) }
-    return owner.withLock { $0.owner }?.receiveStray(frame, on: header.lane) ?? .done
+    // A parked frame was booked when it came first.
+    guard isParked || header.kind == .free || entry.lane.frameArrived() else {
+      return .violation("a frame without credit on lane \(header.lane)")
+    }
+    return entry.receiver.receive(frame)
   }
 
   private func grantArrived(_ frame: RawSpan, on lane: UInt32) -> LaneDelivery {
     guard frame.byteCount == LaneHeader.grantByteCount else { return .violation("a grant of the wrong size") }
     let count: UInt32 = frame.littleEndian(at: LaneHeader.byteCount)
-    let waiters = state.withLock { state -> [OneShot<Bool>]? in
-      guard state.lanes[lane] != nil else { return [] }
-      guard state.lanes[lane]?.credits.granted(count) == true else { return nil }
-      defer { state.lanes[lane]?.creditWaiters = [] }
-      return state.lanes[lane]?.creditWaiters ?? []
-    }
-    guard let waiters else { return .violation("a grant of \(count) credits that were not owed on lane \(lane)") }
-    for waiter in waiters { waiter.fulfill(true) }
-    return .done
+    guard let entry = state.withLock({ $0.lanes.find(lane) }), !entry.lane.granted(count) else { return .done }
+    return .violation("a grant of \(count) credits that were not owed on lane \(lane)")
   }
 
   private func closeArrived(on lane: UInt32) -> LaneDelivery {
-    let closed = state.withLock { $0.lanes.removeValue(forKey: lane) }
-    for waiter in closed?.creditWaiters ?? [] { waiter.fulfill(false) }
-    closed?.receiver.closedByPeer()
+    guard let closed = state.withLock({ $0.lanes.remove(lane) }) else { return .done }
+    closed.lane.close()
+    closed.receiver.closedByPeer()
     return .done
   }
 

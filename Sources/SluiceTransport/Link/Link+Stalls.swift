@@ -7,12 +7,9 @@ extension Link {
   package var failsWithoutRoom: Bool { stallPolicy == .fail }
 
   /// Nobody waits any more for what a try to send has answered.
-  package func forget(_ waiter: OneShot<Bool>, on lane: UInt32) {
-    state.withLock { state in
-      state.roomWaiters.removeAll { $0 === waiter }
-      guard let index = state.lanes.index(forKey: lane) else { return }
-      state.lanes.values[index].creditWaiters.removeAll { $0 === waiter }
-    }
+  package func forget(_ waiter: OneShot<Bool>, on lane: Lane) {
+    state.withLock { state in state.roomWaiters.removeAll { $0 === waiter } }
+    lane.forget(waiter)
   }
 
   /// Somebody waits for credit or room: asks the other end whether it receives, under a policy that wants to know.
@@ -31,7 +28,7 @@ extension Link {
       guard !state.hasEnded, !state.isFinished else { return .rest }
       let isWaited =
         !state.roomWaiters.isEmpty || !state.unsentNotices.isEmpty
-        || state.lanes.values.contains { !$0.creditWaiters.isEmpty }
+        || state.lanes.all.contains { $0.lane.isWaitedFor }
       return state.stall.look(isAnybodyWaiting: isWaited)
     }
     switch finding {

@@ -55,12 +55,6 @@ package final class Link: Drainer, Sendable {
     case ended
   }
 
-  struct Lane {
-    var receiver: any LaneReceiver
-    var credits: LaneCredits
-    var creditWaiters: [OneShot<Bool>] = []
-  }
-
   /// A small frame of the link itself.
   struct Notice {
     let lane: UInt32
@@ -89,7 +83,7 @@ package final class Link: Drainer, Sendable {
   }
 
   struct State {
-    var lanes: [UInt32: Lane] = [:]
+    var lanes = LaneTable()
     var roomWaiters: [OneShot<Bool>] = []
     /// Grants, closings and the like that the transport had no room for yet.
     var unsentNotices: Deque<Notice> = []
@@ -152,19 +146,23 @@ package final class Link: Drainer, Sendable {
 
   // MARK: Lanes
 
+  /// This end of a lane, which is not open yet.
+  package func makeLane(_ number: UInt32) -> Lane { Lane(number, window: window) }
+
   /// Opens a lane, whose frames `receiver` takes.
-  package func open(_ lane: UInt32, receiver: any LaneReceiver) {
+  package func open(_ lane: Lane, receiver: any LaneReceiver) {
     state.withLock { state in
       guard !state.hasEnded else { return }
-      state.lanes[lane] = Lane(receiver: receiver, credits: LaneCredits(window: window))
+      lane.opened()
+      state.lanes.insert(LaneTable.Entry(lane: lane, receiver: receiver))
     }
   }
 
   /// Closes a lane and says so to the other end: later frames for it are strays, and who waits to send on it is told.
-  package func close(_ lane: UInt32) {
-    guard let closed = state.withLock({ $0.lanes.removeValue(forKey: lane) }) else { return }
-    for waiter in closed.creditWaiters { waiter.fulfill(false) }
-    send(Notice(lane: lane, kind: .close))
+  package func close(_ lane: Lane) {
+    guard state.withLock({ $0.lanes.remove(lane.number) }) != nil else { return }
+    lane.close()
+    send(Notice(lane: lane.number, kind: .close))
   }
 
   /// Says to the other end that a lane is closed which is not open here (any more).
@@ -185,9 +183,7 @@ package final class Link: Drainer, Sendable {
     ended.writing?.cancel()
     stopDraining()
     for waiter in ended.roomWaiters { waiter.fulfill(false) }
-    for lane in ended.lanes.values {
-      for waiter in lane.creditWaiters { waiter.fulfill(false) }
-    }
+    for entry in ended.lanes.all { entry.lane.close() }
     guard !ended.hasEnded else { return }
     let rest = sendingRest && !ended.isMute ? Array(ended.unsentNotices) : []
     Linger.close(transport, unsent: rest.map { ($0.frame, []) }, reactor: reactor)
@@ -196,50 +192,47 @@ package final class Link: Drainer, Sendable {
   // MARK: Sending
 
   /// Sends a frame whose first ``LaneHeader/byteCount`` bytes are room for the header, if credit and room allow it.
-  package func trySend(_ frame: inout MutableRawSpan, on lane: UInt32, charged: Bool) throws(TransportError)
+  package func trySend(_ frame: inout MutableRawSpan, on lane: Lane, charged: Bool) throws(TransportError)
     -> SendOutcome
   {
-    LaneHeader(lane: lane, kind: charged ? .charged : .free).encode(into: &frame)
-    let refusal = state.withLock { state -> SendOutcome? in
-      guard !state.hasEnded, let index = state.lanes.index(forKey: lane) else { return .ended }
-      guard charged, !state.lanes.values[index].credits.takeForSending() else { return nil }
-      let waiter = OneShot<Bool>()
-      state.lanes.values[index].creditWaiters.append(waiter)
-      return .blocked(waiter)
-    }
-    if let refusal {
-      if case .blocked = refusal { beganToWait() }
-      return refusal
+    LaneHeader(lane: lane.number, kind: charged ? .charged : .free).encode(into: &frame)
+    if charged {
+      switch lane.takeCredit() {
+      case .taken: break
+      case .blocked(let signal):
+        beganToWait()
+        return .blocked(signal)
+      case .closed: return .ended
+      }
+    } else if !lane.isOpen {
+      return .ended
     }
     do {
-      if try transport.trySend(frame.bytes, handles: []) == .sent {
-        flushIfNeeded()
-        return .sent
-      }
+      if try trySend(frame.bytes) { return .sent }
     } catch {
       guard error.endsConnection else {
-        if charged { putBackCredit(on: lane) }
+        if charged { lane.putBackCredit() }
         throw error
       }
       becomeMute()
     }
-    if charged { putBackCredit(on: lane) }
+    if charged { lane.putBackCredit() }
     return waitForRoom()
   }
 
-  /// Books that a charged frame was taken from a queue, and grants credit back when it is time.
-  package func frameTaken(on lane: UInt32) {
-    let grant = state.withLock { $0.lanes[lane]?.credits.frameTaken() ?? 0 }
-    if grant > 0 { send(Notice(lane: lane, kind: .grant, count: grant)) }
+  /// False when there is no room.
+  @inline(__always)
+  private func trySend(_ frame: RawSpan) throws(TransportError) -> Bool {
+    if let ring { return try ring.sender.trySend(frame) == .sent }
+    guard try transport.trySend(frame, handles: []) == .sent else { return false }
+    flushIfNeeded()
+    return true
   }
 
-  private func putBackCredit(on lane: UInt32) {
-    let waiters = state.withLock { state -> [OneShot<Bool>] in
-      state.lanes[lane]?.credits.putBack()
-      defer { state.lanes[lane]?.creditWaiters = [] }
-      return state.lanes[lane]?.creditWaiters ?? []
-    }
-    for waiter in waiters { waiter.fulfill(true) }
+  /// Books that a charged frame was taken from a queue, and grants credit back when it is time.
+  package func frameTaken(on lane: Lane) {
+    let grant = lane.frameTaken()
+    if grant > 0 { send(Notice(lane: lane.number, kind: .grant, count: grant)) }
   }
 
   /// Waits for room; after a failure, for the end, which says why.
@@ -313,14 +306,13 @@ package final class Link: Drainer, Sendable {
     let bytes = notice.bytes
     do {
       // Sound: integers have no padding.
-      let frame = unsafe bytes.span.bytes.extracting(first: notice.byteCount)
-      guard try transport.trySend(frame, handles: []) == .sent else { return false }
+      guard try trySend(unsafe bytes.span.bytes.extracting(first: notice.byteCount)) else { return false }
       if notice.kind == .answer { state.withLock { $0.owesAnswer = false } }
-      flushIfNeeded()
+      return true
     } catch {
       becomeMute()
+      return true
     }
-    return true
   }
 
   /// Nothing can be sent any more. Who waits for room goes on waiting, for the end, which says why.

@@ -25,7 +25,7 @@ public final class RingTransport: Transport {
   public let maxBlobSize: Int
   /// Whether looking for frames for a while makes sense.
   let maySpin: Bool
-  private let sender: RingSender
+  let sender: RingSender
   let receiver: RingReceiver
 
   /// Completes a ring with what the peer has announced and sent.

@@ -15,17 +15,17 @@ import Testing
   /// Takes what arrives on a lane at once, so that its sender never lacks credit for long.
   private final class Taker: LaneReceiver {
     private let link: Link
-    private let lane: UInt32
+    private let lane: Lane
     private let arrived: Arrivals
 
-    init(_ link: Link, _ lane: UInt32, _ arrived: Arrivals) {
+    init(_ link: Link, _ lane: Lane, _ arrived: Arrivals) {
       self.link = link
       self.lane = lane
       self.arrived = arrived
     }
 
     func receive(_ frame: RawSpan) -> LaneDelivery {
-      arrived.note(lane)
+      arrived.note(lane.number)
       link.frameTaken(on: lane)
       return .done
     }
@@ -59,7 +59,7 @@ import Testing
     }
   }
 
-  private static func send(_ link: Link, on lane: UInt32) async throws -> Bool {
+  private static func send(_ link: Link, on lane: Lane) async throws -> Bool {
     var bytes = [UInt8](repeating: 0, count: 64)
     while true {
       let outcome: Link.SendOutcome
@@ -84,17 +84,21 @@ import Testing
     let (sender, receiver) = (
       Link(over: left, reactor: reactor, window: 4), Link(over: right, reactor: reactor, window: 4)
     )
-    let lanes = (1...Self.laneCount).map { Self.greedy + 2 * $0 }
-    let arrivals = Arrivals(Set(lanes))
+    let numbers = (1...Self.laneCount).map { Self.greedy + 2 * $0 }
+    let arrivals = Arrivals(Set(numbers))
     let (senderOwner, receiverOwner) = (Owner(), Owner())
-    for lane in [Self.greedy] + lanes {
-      sender.open(lane, receiver: Taker(sender, lane, arrivals))
-      receiver.open(lane, receiver: Taker(receiver, lane, arrivals))
+    func open(_ number: UInt32, of link: Link) -> Lane {
+      let lane = link.makeLane(number)
+      link.open(lane, receiver: Taker(link, lane, arrivals))
+      return lane
     }
+    for number in [Self.greedy] + numbers { _ = open(number, of: receiver) }
+    let greedyLane = open(Self.greedy, of: sender)
+    let lanes = numbers.map { open($0, of: sender) }
     try receiver.start(owner: receiverOwner)
     try sender.start(owner: senderOwner)
     // Sends until all others have been heard: if one starved, for ever.
-    let greedy = Task { while !arrivals.done.isFulfilled, try await Self.send(sender, on: Self.greedy) {} }
+    let greedy = Task { while !arrivals.done.isFulfilled, try await Self.send(sender, on: greedyLane) {} }
     // Each of the others has one frame to send; a hundred wait at a time.
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for start in 0..<100 {

@@ -45,25 +45,32 @@ import Testing
 
   /// A link with one lane of one credit, which is spent.
   private func withLink(
-    _ kind: PairKind, _ policy: StallPolicy, _ body: (Link, any Transport, Owner) async throws -> Void
+    _ kind: PairKind, _ policy: StallPolicy, _ body: (Sender, any Transport, Owner) async throws -> Void
   ) async throws {
     let reactor = try Reactor(name: "link")
     defer { reactor.shutdown() }
     let (ours, theirs) = try kind.pair()
     let (link, owner) = (Link(over: ours, reactor: reactor, window: 1, stallPolicy: policy), Owner())
-    link.open(2, receiver: owner)
+    let lane = link.makeLane(2)
+    link.open(lane, receiver: owner)
     try link.start(owner: owner)
-    let first = try Self.trySend(link)
+    let sender = Sender(link: link, lane: lane)
+    let first = try sender.trySend()
     guard case .sent = first else { return _ = Issue.record("\(first)") }
-    try await body(link, theirs, owner)
+    try await body(sender, theirs, owner)
     link.end()
   }
 
-  private static func trySend(_ link: Link) throws -> Link.SendOutcome {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    var span = bytes.mutableSpan
-    var frame = span.mutableBytes
-    return try link.trySend(&frame, on: 2, charged: true)
+  private struct Sender {
+    let link: Link
+    let lane: Lane
+
+    func trySend() throws -> Link.SendOutcome {
+      var bytes = [UInt8](repeating: 0, count: 16)
+      var span = bytes.mutableSpan
+      var frame = span.mutableBytes
+      return try link.trySend(&frame, on: lane, charged: true)
+    }
   }
 
   /// The header of the next frame.
@@ -74,9 +81,9 @@ import Testing
 
   @Test("asks behind what was sent, once, and goes on when the other end answers", arguments: kinds)
   func probe(kind: PairKind) async throws {
-    try await withLink(kind, .disconnect(after: .seconds(100))) { link, peer, owner in
+    try await withLink(kind, .disconnect(after: .seconds(100))) { sender, peer, owner in
       for _ in 0..<3 {
-        guard case .blocked = try Self.trySend(link) else { return _ = Issue.record("credit without end") }
+        guard case .blocked = try sender.trySend() else { return _ = Issue.record("credit without end") }
       }
       #expect(try await Self.header(peer) == LaneHeader(lane: 2, kind: .charged))
       #expect(try await Self.header(peer) == LaneHeader(lane: 0, kind: .probe))
@@ -90,8 +97,8 @@ import Testing
 
   @Test("ends when the other end does not answer", arguments: kinds)
   func stalled(kind: PairKind) async throws {
-    try await withLink(kind, .disconnect(after: .milliseconds(5))) { link, _, owner in
-      guard case .blocked = try Self.trySend(link) else { return _ = Issue.record("credit without end") }
+    try await withLink(kind, .disconnect(after: .milliseconds(5))) { sender, _, owner in
+      guard case .blocked = try sender.trySend() else { return _ = Issue.record("credit without end") }
       #expect(await owner.ended.wait(onCancel: "").contains("no room"))
     }
   }
@@ -106,11 +113,11 @@ import Testing
 
   @Test("answers a flood of probes with as many answers as find room, and keeps one", arguments: kinds)
   func flood(kind: PairKind) async throws {
-    try await withLink(kind, .suspend) { link, peer, owner in
+    try await withLink(kind, .suspend) { sender, peer, owner in
       // More than both directions hold, while nobody takes the answers.
       let probe: [UInt8] = [0, 0, 0, 0, 5, 0, 0, 0]
       for _ in 0..<3000 { try await peer.send(probe.span.bytes, deadline: patience()) }
-      #expect(link.state.withLock { $0.unsentNotices.count } <= 1)
+      #expect(sender.link.state.withLock { $0.unsentNotices.count } <= 1)
       #expect(!owner.ended.isFulfilled)
     }
   }

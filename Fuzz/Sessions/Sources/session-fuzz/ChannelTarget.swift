@@ -59,7 +59,7 @@ final class ChannelTarget: CarrierControl, Sendable {
     unsafe UnsafeMutableRawBufferPointer(start: content.baseAddress, count: Self.segmentByteCount).copyBytes(
       from: bytes)
     let core = ChannelCore(lane: 2, carrier: carrier, window: 4, owner: self)
-    carrier.link.open(2, receiver: core)
+    carrier.link.open(core.lane, receiver: core)
     let channel = Channel<ControlMessage>(core, metadata: .none)
     let stream = IncomingStream(window: 4)
     _ = try? core.begin(.stream(stream))
@@ -74,7 +74,7 @@ final class ChannelTarget: CarrierControl, Sendable {
     while case .element(let call)? = core.requests.nextIfAny() {
       core.taken()
       read(call.content)
-      if let request = Request<ControlMessage>(call, on: channel) { try? request.fail(code: 1, text: "no") }
+      if core.isWanted(call) { try? Request<ControlMessage>(call, on: channel).fail(code: 1, text: "no") }
     }
     while case .element(let content)? = core.notifications.nextIfAny() {
       core.taken()
