@@ -1,5 +1,4 @@
 import CJemalloc
-import Glibc
 import SluiceSystem
 import Synchronization
 
@@ -154,7 +153,7 @@ struct CacheLane: ~Copyable, Sendable {
       for _ in 0..<100 where isTaken.load(ordering: .relaxed) { Processors.spinHint() }
       guard isTaken.load(ordering: .relaxed) else { continue }
       // Asleep rather than yielding: whatever the priorities are, who has the lane can go on.
-      usleep(20)
+      Processors.rest(microseconds: 20)
     }
   }
 }

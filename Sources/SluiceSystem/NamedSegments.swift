@@ -46,7 +46,7 @@ public final class NamedSegments: Sendable {
       } catch {
         attempt += 1
         guard attempt < 64, case .held = error else { throw .lock(error) }
-        if attempt < 16 { sched_yield() } else { usleep(5000) }
+        if attempt < 16 { sched_yield() } else { Processors.rest(microseconds: 5000) }
       }
     }
   }

@@ -1,4 +1,5 @@
 import CSluice
+import Glibc
 
 /// The processors that threads run on.
 public enum Processors {
@@ -28,4 +29,9 @@ public enum Processors {
   /// Tells the processor that this thread spins, so that it saves power and leaves room to its sibling.
   @inlinable @inline(__always)
   public static func spinHint() { sluice_spin_hint() }
+
+  /// Puts the calling thread to sleep for a moment, of a few microseconds up to a few milliseconds: for who waits for a
+  /// thread that is about to finish, and has no event for it. Unlike a yield, it lets a thread of any priority go on. A
+  /// signal may end it early. The corresponding C function is `usleep`.
+  public static func rest(microseconds: UInt32) { usleep(microseconds) }
 }
