@@ -1,6 +1,7 @@
 import SluiceChannel
 import SluiceSystem
 import SluiceTransport
+import SluiceWaiting
 import SystemPackage
 
 /// What a client says to a server.
@@ -62,14 +63,15 @@ struct ClientHandshake {
   private let channels: [OwnChannelOffer]
   private let options: SessionOptions
 
-  /// Connects to the server's socket, checks whose it is, and prepares the introduction.
-  init(_ introduction: ClientIntroduction, timeout: Duration, options: SessionOptions) throws(SessionError) {
-    try introduction.check()
+  /// Checks whose the socket is that was connected to, and prepares the introduction, which was checked.
+  init(
+    _ introduction: ClientIntroduction, over socket: Handle, deadline: ContinuousClock.Instant,
+    options: SessionOptions
+  ) throws(SessionError) {
     self.introduction = introduction
     self.options = options
+    self.deadline = deadline
     let server = introduction.server
-    deadline = .now.advanced(by: timeout)
-    let socket = try Self.connect(to: server, deadline: deadline)
     peer = try Self.identify(socket, as: server)
     assembly = try SessionAssembly(
       server: server.name, session: SessionName.make(), role: .client, options: options)
@@ -98,22 +100,51 @@ struct ClientHandshake {
     }
   }
 
-  private static func connect(
+  /// Connects to the server's socket; blocks while the kernel holds as many connections for it as may wait.
+  static func connect(
     to server: ServerApp, deadline: ContinuousClock.Instant
   ) throws(SessionError) -> Handle {
-    let path = Rendezvous.socket(in: RuntimeDirectory(for: server).folder(of: server))
     do {
-      return try UnixSocket.connect(to: path, deadline: deadline)
+      return try UnixSocket.connect(to: path(of: server), deadline: deadline)
     } catch {
-      switch error.errno {
-      case .noSuchFileOrDirectory, .notDirectory: throw .serverNotRunning(app: server.name)
-      case .connectionRefused:
-        // The socket of a dead server: what it left goes.
-        Rendezvous.removeLeftovers(of: server)
-        throw .serverNotRunning(app: server.name)
-      case .resourceTemporarilyUnavailable: throw .timedOut
-      default: throw .system(error)
+      throw failed(error, server)
+    }
+  }
+
+  /// As ``connect(to:deadline:)``, but suspends. The kernel tells of room only to who blocks, and a thread of tasks must not:
+  /// so it is asked again, first soon, then less often.
+  static func connect(
+    to server: ServerApp, deadline: ContinuousClock.Instant, on reactor: Reactor
+  ) async throws(SessionError) -> Handle {
+    var pause = Duration.milliseconds(1)
+    while true {
+      do {
+        return try UnixSocket.connect(to: path(of: server), deadline: .now)
+      } catch {
+        guard error.errno == .resourceTemporarilyUnavailable, .now < deadline else { throw failed(error, server) }
       }
+      let signal = OneShot<Bool>()
+      let timer = reactor.schedule(at: min(.now.advanced(by: pause), deadline)) { signal.fulfill(true) }
+      let isTime = await signal.wait(onCancel: false)
+      timer.cancel()
+      guard isTime else { throw .cancelled }
+      pause = min(pause * 2, .milliseconds(50))
+    }
+  }
+
+  private static func path(of server: ServerApp) -> FilePath {
+    Rendezvous.socket(in: RuntimeDirectory(for: server).folder(of: server))
+  }
+
+  private static func failed(_ error: SystemError, _ server: ServerApp) -> SessionError {
+    switch error.errno {
+    case .noSuchFileOrDirectory, .notDirectory: return .serverNotRunning(app: server.name)
+    case .connectionRefused:
+      // The socket of a dead server: what it left goes.
+      Rendezvous.removeLeftovers(of: server)
+      return .serverNotRunning(app: server.name)
+    case .resourceTemporarilyUnavailable: return .timedOut
+    default: return .system(error)
     }
   }
 

@@ -94,7 +94,10 @@ public enum ClientSession {
   private static func attempt(
     _ introduction: ClientIntroduction, _ timeout: Duration, _ options: SessionOptions
   ) async throws(SessionError) -> Session {
-    let handshake = try ClientHandshake(introduction, timeout: timeout, options: options)
+    try introduction.check()
+    let deadline = ContinuousClock.Instant.now.advanced(by: timeout)
+    let socket = try await ClientHandshake.connect(to: introduction.server, deadline: deadline, on: options.reactor)
+    let handshake = try ClientHandshake(introduction, over: socket, deadline: deadline, options: options)
     do {
       let transport = handshake.transport
       // Sound: bytes have no padding.
@@ -118,7 +121,10 @@ public enum ClientSession {
   private static func attemptSync(
     _ introduction: ClientIntroduction, _ timeout: Duration, _ options: SessionOptions
   ) throws(SessionError) -> Session {
-    let handshake = try ClientHandshake(introduction, timeout: timeout, options: options)
+    try introduction.check()
+    let deadline = ContinuousClock.Instant.now.advanced(by: timeout)
+    let socket = try ClientHandshake.connect(to: introduction.server, deadline: deadline)
+    let handshake = try ClientHandshake(introduction, over: socket, deadline: deadline, options: options)
     do {
       let transport = handshake.transport
       // Sound: bytes have no padding.

@@ -1,5 +1,7 @@
 import Foundation
 import Sluice
+import SluiceSystem
+import SluiceTransport
 import SystemPackage
 import TestSchema
 import Testing
@@ -21,6 +23,61 @@ import Testing
       await #expect { try await ClientSession.connect(client, to: app(directory)) } throws: { error in
         if case SessionError.serverNotRunning = error { true } else { false }
       }
+    }
+  }
+
+  @Test func `clients that wait for room in a full backlog hold up no other task, and go on when there is some`()
+    async throws
+  {
+    try await withRuntimeDirectory { directory in
+      let app = app(directory)
+      let rendezvous = try Rendezvous(of: app)
+      let listener = try rendezvous.listen(for: app)
+      var waiting: [Handle] = []
+      #expect(throws: SystemError.self) {
+        while true { waiting.append(try UnixSocket.connect(to: listener.path, deadline: .now)) }
+      }
+      #expect(waiting.count > 1)
+      let reactor = try Reactor(name: "backlog")
+      defer { reactor.shutdown() }
+      var options = SessionOptions()
+      options.reactor = reactor
+      // More than there are threads for tasks.
+      let count = Processors.allowedCount + 2
+      try await withThrowingTaskGroup(of: Void.self) { [options] group in
+        for _ in 0..<count {
+          group.addTask {
+            await expectSessionError("serverBusy") { error in
+              if case .refused(.serverBusy, _) = error { true } else { false }
+            } _: {
+              try await ClientSession.connect(client, to: app, timeout: .seconds(60), options: options)
+            }
+          }
+        }
+        // This task goes on, while all of them wait: each for its next attempt.
+        while reactor.pendingCount < count { await Task.yield() }
+        waiting = []
+        for _ in 0..<count { try await refuseNext(listener) }
+        try await group.waitForAll()
+      }
+      listener.close()
+      withExtendedLifetime(rendezvous) {}
+    }
+  }
+
+  /// Refuses the next client that says anything.
+  private func refuseNext(_ listener: SocketListener) async throws {
+    let refusal = Control.Refusal(reason: .serverBusy, message: "busy", versions: .current)
+    while true {
+      guard case .ready = await Reactor.shared.wait(for: listener.descriptor, .readable),
+        let socket = try listener.tryAccept()
+      else { continue }
+      let transport = try SocketTransport(socket: socket, maxBlobSize: Control.largestByteCount)
+      defer { transport.close() }
+      let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+      guard try await transport.receive(deadline: deadline, on: .shared) != nil else { continue }
+      let answer = try Control.refusal(refusal).encoded()
+      return try await transport.send(answer.span.bytes, handles: [], deadline: deadline, on: .shared)
     }
   }
 
