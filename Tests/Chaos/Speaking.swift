@@ -12,9 +12,14 @@ func say(_ line: String) {
   _ = try? FileDescriptor.standardOutput.writeAll((line + "\n").utf8)
 }
 
-/// Waits, on a thread that may block, until standard input ends.
+/// Waits until standard input ends; on a thread of its own, as those of tasks must not block.
 func endOfInput() async {
-  await Task.detached { while readLine() != nil {} }.value
+  await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
+    Thread.detachNewThread {
+      while readLine() != nil {}
+      ended.resume()
+    }
+  }
 }
 
 /// SplitMix64: the same numbers for the same seed.

@@ -55,18 +55,21 @@ struct Peer: Sendable {
   }
 }
 
-/// Reads lines, one reader at a time.
+/// Hands out the lines of a peer, to one reader at a time.
+///
+/// They are read as they come, whether or not somebody waits for them: a peer whose output nobody reads would sleep in the
+/// middle of a line once the pipe is full, and a server with it.
 private actor LineReader {
-  private var iterator: SubprocessOutputSequence.StringSequence<UTF8>.AsyncIterator
+  private var iterator: AsyncStream<String>.Iterator
 
-  init(_ output: SubprocessOutputSequence) {
-    iterator = output.strings().makeAsyncIterator()
+  init(_ lines: AsyncStream<String>) {
+    iterator = lines.makeAsyncIterator()
   }
 
-  func next(_ beginning: String) async throws -> String? {
+  func next(_ beginning: String) async -> String? {
     var copy = iterator
     defer { iterator = copy }
-    while let line = try await copy.next(isolation: self) {
+    while let line = await copy.next(isolation: self) {
       if line.hasPrefix(beginning) { return line.trimmingCharacters(in: .newlines) }
     }
     return nil
@@ -91,9 +94,14 @@ func withPeer(
     .path(executable), arguments: Arguments([mode, directory.string] + arguments), input: .inputWriter,
     output: .sequence, error: .currentStandardError
   ) { execution in
+    let (lines, said) = AsyncStream.makeStream(of: String.self)
+    let output = execution.standardOutput.strings()
+    async let hearing: Void = {
+      defer { said.finish() }
+      for try await line in output { said.yield(line) }
+    }()
     let peer = Peer(
-      processID: execution.processIdentifier.value, lines: LineReader(execution.standardOutput),
-      input: execution.standardInputWriter)
+      processID: execution.processIdentifier.value, lines: LineReader(lines), input: execution.standardInputWriter)
     do {
       try await body(peer)
     } catch {
@@ -101,7 +109,7 @@ func withPeer(
       throw error
     }
     try await execution.standardInputWriter.finish()
-    while try await peer.lines.next("") != nil {}
+    try await hearing
   }
   return result.terminationStatus
 }

@@ -40,7 +40,7 @@ func forge(_ app: ServerApp) async throws {
   }
   channel.finishSending()
   say("sent")
-  while readLine() != nil {}
+  await endOfInput()
   session.close()
 }
 

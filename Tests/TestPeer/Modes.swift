@@ -13,6 +13,16 @@ func say(_ line: String) {
   _ = try? FileDescriptor.standardOutput.writeAll((line + "\n").utf8)
 }
 
+/// Waits until standard input ends; on a thread of its own, as those of tasks must not block.
+func endOfInput() async {
+  await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
+    Thread.detachNewThread {
+      while readLine() != nil {}
+      ended.resume()
+    }
+  }
+}
+
 /// Serves until standard input ends.
 func serve(
   _ app: ServerApp, leavingChild: Bool = false, options: SessionOptions = SessionOptions()
@@ -35,7 +45,7 @@ func serve(
       }
     }
   }
-  await Task.detached { while readLine() != nil {} }.value
+  await endOfInput()
   server.shutdown()
   try await accepting.value
   say("done")
@@ -85,10 +95,6 @@ func respond(to request: Request<Exchange>, on channel: Channel<Exchange>, of se
     var reply = try channel.makeMessage()
     reserve(reply.root, byteCount: 3 << 20)
     try await request.reply(reply)
-
-  case "trim":
-    try await request.reply(try channel.makeMessage())
-    session.trimMemory()
 
   case "resources":
     session.trimMemory()
@@ -237,7 +243,7 @@ func askOnce(_ app: ServerApp, as client: String) async throws {
     let channel = try await session.openChannel(Exchange.self)
     let response = try await ask(channel, "echo", 1)
     say("answered \(try response.root.number)")
-    await Task.detached { while readLine() != nil {} }.value
+    await endOfInput()
     let still = try await ask(channel, "echo", 2)
     say("answered \(try still.root.number)")
   } catch {
