@@ -6,9 +6,15 @@ import Testing
 
 /// A client that behaves, for a while in peace and then among neighbours that stall, crash and flood. `make soak`, or
 /// `SOAK_SECONDS=180`; by default only as long as it takes to do all of it once.
+///
+/// The client's own progress is the clock: neighbours are stopped and killed after it has done so many more rounds. So it is
+/// seen to go on whatever they do.
 @Suite(.timeLimit(.minutes(60))) struct SoakTests {
-  /// How often each neighbour is stopped and killed: a round takes about a second.
-  private static let rounds = ProcessInfo.processInfo.environment["SOAK_SECONDS"].flatMap { Int($0) } ?? 2
+  /// How long all of it takes, about.
+  private static let length = Duration.seconds(
+    ProcessInfo.processInfo.environment["SOAK_SECONDS"].flatMap { Int($0) } ?? 2)
+  /// How many rounds the client does in each state of its neighbours.
+  private static let stride = 50
 
   /// `figures COUNT p50 N p99 N here … there …`
   private struct Figures {
@@ -35,13 +41,14 @@ import Testing
         let status = try await withPeer("soak", directory) { client in
           try await client.line("soaking")
           // Once, for what is made once and kept, and then in peace.
-          try await storm(directory, rounds: max(2, Self.rounds / 10))
+          try await storm(directory, client, for: Self.length / 10)
+          try await rest(client, for: .zero)
           let first = try await Figures(client)
-          try await rest(Self.rounds)
+          try await rest(client, for: Self.length * 3 / 10)
           let peace = try await Figures(client)
-          try await storm(directory, rounds: Self.rounds)
+          try await storm(directory, client, for: Self.length * 6 / 10)
           let war = try await Figures(client)
-          try await rest(2)
+          try await rest(client, for: .zero)
           let last = try await Figures(client)
           print("soak: at first \(first.line)\n  peace \(peace.line)\n  storm \(war.line)\n  last \(last.line)")
           print("soak: p99 in the storm is \(Double(war.late) / Double(peace.middle)) of the p50 in peace")
@@ -59,31 +66,47 @@ import Testing
     }
   }
 
-  private func rest(_ rounds: Int) async throws {
-    for _ in 0..<rounds { try await Task.sleep(for: .milliseconds(500)) }
+  /// Lets the client go on, at least for a while.
+  private func go(_ client: Peer) async throws {
+    try await client.say("rounds \(Self.stride)")
+    try await client.line("went")
+  }
+
+  private func rest(_ client: Peer, for time: Duration) async throws {
+    let end = ContinuousClock.now.advanced(by: time)
+    repeat { try await go(client) } while .now < end
   }
 
   /// Neighbours come, talk or flood, are stopped in the middle of it, and go on; half of them are killed at once, the others
   /// after that.
-  private func storm(_ directory: FilePath, rounds: Int) async throws {
-    for round in 0..<rounds {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for neighbour in 0..<3 {
-          group.addTask {
-            try await withPeer(neighbour == 0 ? "flood" : "soak", directory) { peer in
-              try await peer.line(neighbour == 0 ? "flooding" : "soaking")
-              try await Task.sleep(for: .milliseconds(100))
-              peer.stop()
-              try await Task.sleep(for: .milliseconds(200))
-              if (neighbour + round) % 2 == 0 { return peer.kill() }
-              peer.goOn()
-              try await Task.sleep(for: .milliseconds(200))
-              peer.kill()
-            }
-          }
+  private func storm(_ directory: FilePath, _ client: Peer, for time: Duration) async throws {
+    let end = ContinuousClock.now.advanced(by: time)
+    var round = 0
+    repeat {
+      let killedFirst = round % 2
+      try await withNeighbours(["flood", "soak", "soak"], directory) { neighbours in
+        try await go(client)
+        for neighbour in neighbours { neighbour.stop() }
+        try await go(client)
+        for (index, neighbour) in neighbours.enumerated() {
+          if index % 2 == killedFirst { neighbour.kill() } else { neighbour.goOn() }
         }
-        try await group.waitForAll()
+        try await go(client)
+        for neighbour in neighbours { neighbour.kill() }
       }
+      round += 1
+    } while .now < end
+  }
+
+  /// Runs neighbours of these modes beside `body`, which begins when all of them do what they do.
+  private func withNeighbours(
+    _ modes: [String], _ directory: FilePath, _ others: [Peer] = [],
+    _ body: @Sendable @escaping ([Peer]) async throws -> Void
+  ) async throws {
+    guard let mode = modes.first else { return try await body(others) }
+    try await withPeer(mode, directory) { neighbour in
+      try await neighbour.line("\(mode)ing")
+      try await withNeighbours(Array(modes.dropFirst()), directory, others + [neighbour], body)
     }
   }
 }

@@ -40,27 +40,50 @@ private func mix(_ channel: Channel<Exchange>, _ round: Int) async throws -> Dur
   return took
 }
 
-/// Talks until standard input ends. At each line of it, says how long small requests took since the last one, and what both
-/// ends take.
+/// What standard input asks for, line by line.
+private final class Wishes: Sendable {
+  private let state = Mutex((lines: [String](), isDone: false))
+
+  init() {
+    Thread.detachNewThread { [self] in
+      while let line = readLine() { state.withLock { $0.lines.append(line) } }
+      state.withLock { $0.isDone = true }
+    }
+  }
+
+  /// What was asked for since the last time, and whether nothing more will be.
+  func take() -> (lines: [String], isDone: Bool) {
+    state.withLock { state in
+      defer { state.lines = [] }
+      return state
+    }
+  }
+}
+
+/// Talks until standard input ends. At a line `how`, says how long small requests took since the last one, and what both ends
+/// take; at `rounds N`, says so when it has done so many more.
 func soak(_ app: ServerApp) async throws {
   let session = try await connect(app)
   let channel = try await session.openChannel(Exchange.self, metadata: Metadata("heard".utf8))
-  let asked = Mutex((figures: 0, isDone: false))
-  Thread.detachNewThread {
-    while readLine() != nil { asked.withLock { $0.figures += 1 } }
-    asked.withLock { $0.isDone = true }
-  }
+  let wishes = Wishes()
   say("soaking")
   var times: [Duration] = []
+  var goals: [Int] = []
   var round = 0
   while true {
     times.append(try await mix(channel, round))
     round += 1
-    let wanted = asked.withLock { asked in
-      defer { asked.figures = 0 }
-      return asked
+    while let goal = goals.first, goal <= round {
+      goals.removeFirst()
+      say("went")
     }
-    if wanted.figures > 0 {
+    let wanted = wishes.take()
+    for line in wanted.lines {
+      if line.hasPrefix("rounds ") {
+        goals.append(round + (Int(line.dropFirst("rounds ".count)) ?? 0))
+        continue
+      }
+      guard !times.isEmpty else { throw PeerError("asked twice at once") }
       times.sort()
       func microseconds(_ time: Duration) -> Int { Int(time / .microseconds(1)) }
       let (middle, late) = (times[times.count / 2], times[times.count * 99 / 100])
