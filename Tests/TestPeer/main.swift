@@ -43,6 +43,8 @@ do {
   let settings = Settings(words)
   guard arguments.count >= 2 else { throw PeerError("usage: TestPeer MODE DIR ...") }
   try settings.becomeUser()
+  // It writes to pipes of peers that are killed.
+  signal(SIGPIPE, SIG_IGN)
   let directory = FilePath(arguments[1])
   let app = ServerApp(
     directory.lastComponent?.string ?? "", allowing: arguments.dropFirst(2).map { ClientApp($0) },
