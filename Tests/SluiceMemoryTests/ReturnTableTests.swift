@@ -117,6 +117,38 @@ import Testing
     }
   }
 
+  /// A borrower that lies in a word of its table: its own leases may end early or late, each once, and nothing else.
+  @Test func aLieInAnyWordOfTheTableEndsNothingThatWasNotLent() throws {
+    let capacity = 40
+    let lies: [UInt32] = [1, 2, 0x7fff_ffff, 0x8000_0000, .max]
+    let wordCount = try ReturnTableLayout(capacity: capacity).byteCount / 4
+    var mutated: Set<Int> = []
+    for (word, lie) in (0..<wordCount).flatMap({ word in lies.map { (word, $0) } }) {
+      let (table, view) = try pair(capacity: capacity)
+      var books = try LeaseTable<Int>(capacity: capacity)
+      let leases = try (0..<30).map { try books.lend($0) }
+      table.returnLease(leases[7])
+      let place = table.segment.baseAddress + 4 * word
+      let honest = place.load(as: UInt32.self)
+      place.storeBytes(of: honest ^ lie, as: UInt32.self)
+      if place.load(as: UInt32.self) != honest { mutated.insert(word) }
+      var lent = Set(0..<30)
+      books.drain(view) { #expect(lent.remove($0) != nil) }
+      table.returnLease(leases[8])
+      books.drain(view) { #expect(lent.remove($0) != nil) }
+      // A word that is no slot's hides a return at most.
+      let slots = table.layout.levels[0].byteOffset / 4
+      if !(slots..<(slots + capacity)).contains(word) { #expect(lent.isSuperset(of: Set(0..<30).subtracting([7, 8]))) }
+      table.end(holding: [3])
+      books.reclaimUntaken(view) { #expect(lent.remove($0) != nil) }
+      books.reclaimUnshown(view) { #expect(lent.remove($0) != nil) }
+      #expect(books.outstandingCount == lent.count)
+      books.reclaimAll { #expect(lent.remove($0) != nil) }
+      #expect(lent.isEmpty)
+    }
+    #expect(mutated == Set(0..<wordCount))
+  }
+
   /// A borrower that scribbles over its table while the owner drains: nothing traps, nothing ends that was not lent.
   @Test func aTableThatChangesWhileItIsDrainedDoesNoHarm() throws {
     let capacity = 500

@@ -12,8 +12,8 @@ import Testing
 @testable import SluiceSession
 @testable import SluiceTransport
 
-/// A client and a server that speak the protocol and lie in every field of it. The fields are those of the schema and of
-/// the layouts; each test fails if one is left out. Whatever is said, the other end answers, refuses, or ends the session,
+/// A client and a server that speak the protocol and lie in every field of a control message. The fields are those of the
+/// schema; each test fails if one is left out. Whatever is said, the other end answers, refuses, or ends the session,
 /// in time; and it serves on.
 @Suite(.timeLimit(.minutes(5))) struct HostileFieldTests {
   // MARK: The fields
@@ -48,7 +48,7 @@ import Testing
   }
 
   /// Whether all lies are told, as asked by the environment, and not only some.
-  private static let isThorough = ProcessInfo.processInfo.environment["SLUICE_HOSTILE_ALL"] != nil
+  static let isThorough = ProcessInfo.processInfo.environment["SLUICE_HOSTILE_ALL"] != nil
 
   /// What a lie is, for a field of that type.
   private static func lies(_ type: Schema.ValueType) -> [PlainValue?] {
@@ -179,7 +179,7 @@ import Testing
   }
 
   /// Without the hundreds of lines that say who broke the protocol.
-  private static var quiet: SessionOptions {
+  static var quiet: SessionOptions {
     var options = SessionOptions()
     options.logger.logLevel = .critical
     return options
@@ -317,75 +317,5 @@ import Testing
       #expect(failures > 20)
       listener.close()
     }
-  }
-
-  // MARK: Envelopes
-
-  @Test(arguments: isThorough ? LinkTests.kinds : [.ring]) func `each byte of lane headers and envelopes`(
-    link: LinkChoice
-  ) async throws {
-    var options = Self.quiet
-    options.link = link
-    options.inlineByteCount = 0
-    try await withRuntimeDirectory { directory in
-      let app = testApp(directory)
-      let server = try SessionServer(app, options: options)
-      var sessions = server.sessions.makeAsyncIterator()
-      var (violations, mutated) = (0, Set<String>())
-      for kind in Envelope.Kind.allCases {
-        for offset in 0..<(Envelope.contentOffset + (kind.hasContent ? Envelope.partByteCount : 0)) {
-          for value in Self.isThorough ? [0x01, 0x80, 0xff] : [0xff] as [UInt8] {
-            let client = try await ClientSession.connect(testClient, to: app, options: options)
-            let victim = try #require(try await sessions.next())
-            async let opened = client.openChannel(Exchange.self)
-            var channels = victim.channels(of: Exchange.self).makeAsyncIterator()
-            let taken = try #require(try await channels.next())
-            let channel = try await opened
-            try Self.send(kind, on: channel) { $0[offset] ^= value }
-            mutated.insert("\(kind) \(offset)")
-            client.close(reason: "done")
-            switch await victim.end() {
-            case .protocolViolation: violations += 1
-            case .closedByPeer, .connectionLost: break
-            case let end: Issue.record("ended otherwise: \(String(describing: end))")
-            }
-            // What arrived can be read, whatever it is.
-            while let note = try? await Self.next(taken) { _ = try? note.read { try $0.text } }
-          }
-        }
-      }
-      #expect(mutated.count == Envelope.Kind.allCases.reduce(0) { $0 + ($1.hasContent ? 56 : 32) })
-      #expect(violations > 60)
-      server.shutdown()
-    }
-  }
-
-  private static func next(_ channel: Channel<Exchange>) async throws -> Message<Exchange>? {
-    var notes = channel.notifications.makeAsyncIterator()
-    return try await notes.next()
-  }
-
-  /// Sends an envelope of a kind, changed byte by byte.
-  private static func send(
-    _ kind: Envelope.Kind, on channel: Channel<Exchange>, _ change: (inout [UInt8]) -> Void
-  ) throws {
-    let correlation: UInt64 = kind == .notification || kind == .finish ? 0 : 1
-    var envelope = Envelope(kind: kind, correlation: correlation)
-    if kind.hasContent {
-      var message = try channel.makeMessage()
-      message.root.text = "honest"
-      envelope = try channel.core.carrier.prepare(message.built, kind: kind, correlation: correlation, handles: [])
-        .envelope
-    }
-    if kind == .failure { envelope.failure = .init(code: 1, text: "") }
-    var bytes = [UInt8](repeating: 0, count: envelope.frameByteCount)
-    do {
-      var span = bytes.mutableSpan
-      var frame = span.mutableBytes
-      envelope.encode(into: &frame)
-      LaneHeader(lane: channel.core.lane.number, kind: kind.isCharged ? .charged : .free).encode(into: &frame)
-    }
-    change(&bytes)
-    _ = try channel.core.carrier.link.transport.trySend(bytes.span.bytes, handles: [])
   }
 }

@@ -70,6 +70,49 @@ private struct Forger {
     #expect(count == 64)
   }
 
+  @Test("takes a lie in any word of the segment for progress, an end or a violation, and else for nothing")
+  func everyWord() throws {
+    let words = RingLayout.Word.allCases.map(\.rawValue)
+    // Where the next frame will begin: the others do not count before it.
+    let next = RingLayout.framesOffset + RingLayout.lineByteCount
+    var mutated: Set<Int> = []
+    // Each word of the control page, and of a frame; each place where a frame can begin.
+    let end = RingLayout.segmentByteCount(capacity: Forger.capacity)
+    let offsets = Array(stride(from: 0, to: next + 64, by: 8)) + stride(from: next + 64, to: end, by: 64)
+    for offset in offsets {
+      for lie in [64, .max] as [UInt64] {
+        let forger = try Forger()
+        // A frame each way, so that no cursor is at its beginning.
+        forger.write(.sent, 64)
+        forger.writeHeader(RingLayout.header(8), at: 0)
+        #expect(try forger.victim.receiveAll { _ in true }.count == 1)
+        #expect(try forger.victim.trySend([1]) == .sent)
+        let honest = forger.segment.baseAddress.load(fromByteOffset: offset, as: UInt64.self)
+        forger.segment.baseAddress.storeBytes(of: honest ^ lie, toByteOffset: offset, as: UInt64.self)
+        mutated.insert(offset)
+        var outcome = ""
+        do throws(TransportError) {
+          let drain = try forger.victim.receiveAll { blob in
+            #expect(blob.byteCount <= 1000)
+            return true
+          }
+          outcome += "\(drain.count) \(drain.outcome)"
+          while try forger.victim.trySend([UInt8](repeating: 1, count: 1000)) == .sent {}
+          _ = try forger.victim.receive(deadline: .now)
+        } catch {
+          switch error {
+          case .protocolViolation, .peerClosed, .timedOut: outcome += " \(error)"
+          default: Issue.record("\(error)")
+          }
+        }
+        if !words.contains(offset) && offset != next {
+          #expect(outcome == "0 wouldBlock \(TransportError.timedOut)", "word at \(offset)")
+        }
+      }
+    }
+    #expect(mutated == Set(offsets) && mutated.isSuperset(of: words) && mutated.contains(next))
+  }
+
   @Test("survives any words at all: frames or a typed error, in bounded time")
   func anything() throws {
     var random = SeededGenerator(seed: 31)
