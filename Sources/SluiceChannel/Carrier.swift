@@ -186,19 +186,19 @@ package final class Carrier: Sendable {
   ) throws(ChannelError) {
     let placed = memory.placed
     let scope = memory.arena === arena ? MemoryScope.session : .serverWide
+    var parts = Envelope.Parts()
     do throws(LeaseError) {
-      for index in 0..<min(count, placed.count) {
-        let piece = placed[index]
-        let id = try lender.identify(piece.segment) { id in
-          attachedControl?.announce(piece.segment, id: id, scope: scope)
-        }
-        envelope.parts.append(
-          Envelope.Part(segmentID: id, offset: UInt64(piece.offset), byteCount: UInt64(byteCount(index))))
-      }
-      envelope.lease = try lender.lend(memory)
+      envelope.lease = try lender.lend(
+        memory, partCount: min(count, placed.count), segment: { placed[$0].segment },
+        announce: { segment, id in attachedControl?.announce(segment, id: id, scope: scope) },
+        named: { index, id in
+          parts.append(
+            Envelope.Part(segmentID: id, offset: UInt64(placed[index].offset), byteCount: UInt64(byteCount(index))))
+        })
     } catch {
       throw .tooManyLeases(error)
     }
+    envelope.parts = parts
   }
 
   /// A copy of `message` in memory that the other end may map.
@@ -317,42 +317,61 @@ package final class Carrier: Sendable {
   ///
   /// - Parameter frame: Where the envelope stands, and the content if that goes in the frame.
   func admit(_ envelope: Envelope, in frame: RawSpan) -> Admission {
-    var parts = SmallList<BorrowedBytes>()
-    do {
-      for part in envelope.parts {
-        guard
-          let bytes = try borrower.bytes(in: part.segmentID, offset: part.offset, byteCount: part.byteCount)
-        else { return .needsControl }
-        parts.append(bytes)
-      }
-    } catch {
-      return .violation("\(error)")
+    if envelope.handleCount > 0, unclaimedHandles.withLock({ $0[envelope.handleTicket] == nil }) {
+      return .needsControl
     }
-    var handles: [Handle]?
-    if envelope.handleCount > 0 {
-      guard let claimed = unclaimedHandles.withLock({ $0.removeValue(forKey: envelope.handleTicket) }) else {
-        return .needsControl
-      }
-      guard claimed.count == Int(envelope.handleCount) else {
-        return .violation("an envelope claims \(envelope.handleCount) handles; \(claimed.count) were sent")
-      }
-      handles = claimed
-    }
-    if envelope.inlineByteCount > 0 {
+    var parts = BorrowedParts()
+    if !envelope.parts.isEmpty {
       do {
-        let content = frame.extracting(Envelope.contentOffset...)
-        return .admitted(try MessageContent(inline: content, handles: handles))
+        let outcome = try borrower.borrow(
+          envelope.lease, partCount: envelope.parts.count,
+          part: {
+            let part = envelope.parts[$0]
+            return (part.segmentID, part.offset, part.byteCount)
+          }, found: { parts.append($0) })
+        switch outcome {
+        case .taken: break
+        case .unannounced: return .needsControl
+        case .ended: return .ended
+        }
       } catch {
-        return .violation("a message that cannot be read: \(error)")
+        return .violation("a message that cannot be borrowed: \(error)")
       }
     }
     do {
-      guard try borrower.take(envelope.lease) else { return .ended }
-      let content = try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
-      return .admitted(content)
+      let handles = try claimHandles(envelope)
+      return .admitted(try content(of: envelope, consume parts, handles, in: frame))
     } catch {
-      borrower.giveBack(envelope.lease)
-      return .violation("a message that cannot be borrowed: \(error)")
+      // The session ends with this; what was borrowed goes back all the same.
+      if !envelope.parts.isEmpty { borrower.giveBack(envelope.lease) }
+      return .violation(error.text)
+    }
+  }
+
+  private struct Violation: Error {
+    let text: String
+  }
+
+  /// The handles of an envelope; nil for none.
+  private func claimHandles(_ envelope: Envelope) throws(Violation) -> [Handle]? {
+    guard envelope.handleCount > 0 else { return nil }
+    let claimed = unclaimedHandles.withLock { $0.removeValue(forKey: envelope.handleTicket) } ?? []
+    guard claimed.count == Int(envelope.handleCount) else {
+      throw Violation(text: "an envelope claims \(envelope.handleCount) handles; \(claimed.count) were sent")
+    }
+    return claimed
+  }
+
+  private func content(
+    of envelope: Envelope, _ parts: consuming BorrowedParts, _ handles: [Handle]?, in frame: RawSpan
+  ) throws(Violation) -> MessageContent {
+    do {
+      if envelope.inlineByteCount > 0 {
+        return try MessageContent(inline: frame.extracting(Envelope.contentOffset...), handles: handles)
+      }
+      return try MessageContent(parts: parts, lease: envelope.lease, borrower: borrower, handles: handles)
+    } catch {
+      throw Violation(text: "a message that cannot be read: \(error)")
     }
   }
 

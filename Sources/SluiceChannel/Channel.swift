@@ -11,7 +11,7 @@ import SluiceWaiting
 /// Thread-safe. Each `async` call has a blocking twin, `…Sync`, for threads that may block. The channel is closed when it
 /// is released, and by ``close()``; it keeps its session's resources until then.
 public final class Channel<Root: StructSchema>: Sendable {
-  let core: ChannelCore
+  @usableFromInline let core: ChannelCore
   /// What the opener said about the channel.
   public let metadata: Metadata
 
@@ -67,11 +67,10 @@ public final class Channel<Root: StructSchema>: Sendable {
   }
 
   /// As ``notify(_:handles:timeout:)``, but blocks the thread.
-  public func notifySync(
+  @inlinable public func notifySync(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) {
-    let outgoing = unsafe try core.carrier.prepare(message.built, kind: .notification, correlation: 0, handles: handles)
-    try core.sendSync(outgoing, deadline: ChannelCore.deadline(timeout))
+    unsafe try core.notifySync(message.built, handles, timeout)
   }
 
   /// The notifications that the other end sends. Several tasks may iterate; each notification goes to one of them.
@@ -80,15 +79,15 @@ public final class Channel<Root: StructSchema>: Sendable {
   public var notifications: Notifications<Root> { Notifications(channel: self, queue: core.notifications) }
 
   /// The next notification; blocks the thread for it. Nil when the channel has ended in order.
-  public func nextNotificationSync(timeout: Duration? = nil) throws(ChannelError) -> Message<Root>? {
+  @inlinable public func nextNotificationSync(timeout: Duration? = nil) throws(ChannelError) -> Message<Root>? {
     try nextNotificationSync(from: core.notifications, timeout: timeout)
   }
 
-  func nextNotificationSync(
+  @inlinable func nextNotificationSync(
     from queue: Mailbox<MessageContent, ChannelError>, timeout: Duration?
   ) throws(ChannelError) -> Message<Root>? {
-    let item = queue.nextBlocking(deadline: ChannelCore.deadline(timeout), draining: core.link)
-    return try item.taken(from: core, gaveUp: .timedOut).map { Message(content: $0) }
+    guard let content = try core.nextContentSync(from: queue, timeout) else { return nil }
+    return Message(content: content)
   }
 
   // MARK: Requests
@@ -111,7 +110,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   }
 
   /// As ``request(_:handles:timeout:)``, but blocks the thread.
-  public func requestSync(
+  @inlinable public func requestSync(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) throws(ChannelError) -> Message<Root> {
     Message(content: unsafe try core.requestSync(message.built, handles, timeout))
@@ -123,14 +122,15 @@ public final class Channel<Root: StructSchema>: Sendable {
   public var requests: Requests<Root> { Requests(channel: self, queue: core.requests) }
 
   /// The next request; blocks the thread for it. Nil when the channel has ended in order.
-  public func nextRequestSync(timeout: Duration? = nil) throws(ChannelError) -> Request<Root>? {
+  @inlinable public func nextRequestSync(timeout: Duration? = nil) throws(ChannelError) -> Request<Root>? {
     try nextRequestSync(from: core.requests, timeout: timeout)
   }
 
-  func nextRequestSync(
+  @inlinable func nextRequestSync(
     from queue: Mailbox<IncomingCall, ChannelError>, timeout: Duration?
   ) throws(ChannelError) -> Request<Root>? {
-    try core.nextCallSync(from: queue, timeout).map { Request($0, on: self) }
+    guard let call = try core.nextCallSync(from: queue, timeout) else { return nil }
+    return Request(call, on: self)
   }
 
   // MARK: The rest

@@ -36,7 +36,7 @@ extension ChannelCore {
   }
 
   /// As ``request(_:_:_:)``, but blocks the thread.
-  func requestSync(
+  @usableFromInline func requestSync(
     _ message: BuiltSegments, _ handles: [Handle], _ timeout: Duration?
   ) throws(ChannelError) -> MessageContent {
     let deadline = Self.deadline(timeout)
@@ -67,7 +67,7 @@ extension ChannelCore {
   }
 
   /// Blocks the thread for the next request of the other end; nil when the channel has ended in order.
-  func nextCallSync(
+  @usableFromInline func nextCallSync(
     from queue: Mailbox<IncomingCall, ChannelError>, _ timeout: Duration?
   ) throws(ChannelError) -> IncomingCall? {
     let deadline = Self.deadline(timeout)
@@ -78,11 +78,70 @@ extension ChannelCore {
     }
   }
 
+  /// Blocks the thread for the next notification; nil when the channel has ended in order.
+  @usableFromInline func nextContentSync(
+    from queue: Mailbox<MessageContent, ChannelError>, _ timeout: Duration?
+  ) throws(ChannelError) -> MessageContent? {
+    try queue.nextBlocking(deadline: Self.deadline(timeout), draining: link).taken(from: self, gaveUp: .timedOut)
+  }
+
+  /// Sends a notification; blocks the thread while credit or room lack.
+  @usableFromInline func notifySync(
+    _ message: BuiltSegments, _ handles: [Handle], _ timeout: Duration?
+  ) throws(ChannelError) {
+    let outgoing = try carrier.prepare(message, kind: .notification, correlation: 0, handles: handles)
+    try sendSync(outgoing, deadline: Self.deadline(timeout))
+  }
+
   /// Whether its requester still waits for the answer; if not, the call is over.
   func isWanted(_ call: IncomingCall) -> Bool {
     guard call.isCancelled else { return true }
     callEnded(call)
     return false
+  }
+
+  // MARK: Answers
+
+  /// Answers a request; blocks the thread while room lacks.
+  @usableFromInline func replySync(
+    to call: IncomingCall, _ response: BuiltSegments, _ handles: [Handle]
+  ) throws(ChannelError) {
+    let outgoing = try prepareReply(to: call, response, handles)
+    defer { callEnded(call) }
+    try sendSync(outgoing, deadline: nil)
+  }
+
+  /// Prepares the answer to a request, and takes the right to give it.
+  func prepareReply(
+    to call: IncomingCall, _ response: BuiltSegments, _ handles: [Handle]
+  ) throws(ChannelError) -> Carrier.Outgoing {
+    guard !call.isAnswered else { throw .alreadyAnswered }
+    // Fails before the answer is taken, so that a message that cannot go leaves room for another answer.
+    let outgoing = try carrier.prepare(response, kind: .response, correlation: call.number, handles: handles)
+    try claim(call, for: outgoing)
+    return outgoing
+  }
+
+  /// Takes the right to answer, with a message that is ready to go.
+  func claim(_ call: IncomingCall, for outgoing: borrowing Carrier.Outgoing) throws(ChannelError) {
+    guard call.takeAnswer() else {
+      carrier.abandon(outgoing)
+      throw .alreadyAnswered
+    }
+    guard !call.isCancelled else {
+      carrier.abandon(outgoing)
+      callEnded(call)
+      throw .withdrawn
+    }
+  }
+
+  /// Nobody will answer a request any more: its requester is not to wait in vain.
+  func releasedUnanswered(_ call: IncomingCall) {
+    callEnded(call)
+    guard !call.isCancelled else { return }
+    answer(
+      call.number,
+      failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the request was released unanswered"))
   }
 
   // MARK: Their steps

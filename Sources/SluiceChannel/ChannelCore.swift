@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// Thread-safe. Every request that begins ends exactly once: by its response, its deadline, its cancellation, or the end
 /// of the channel, whichever comes first.
-package final class ChannelCore: LaneReceiver, Sendable {
+@usableFromInline package final class ChannelCore: LaneReceiver, Sendable {
   /// How a request ends.
   typealias Answer = Result<MessageContent, ChannelError>
 
@@ -37,8 +37,8 @@ package final class ChannelCore: LaneReceiver, Sendable {
   package let link: Link
   /// Keeps the session as long as somebody uses the channel.
   let owner: any Sendable & AnyObject
-  let requests: Mailbox<IncomingCall, ChannelError>
-  let notifications: Mailbox<MessageContent, ChannelError>
+  @usableFromInline let requests: Mailbox<IncomingCall, ChannelError>
+  @usableFromInline let notifications: Mailbox<MessageContent, ChannelError>
 
   struct State {
     var correlation = Correlation<Waiter>(limit: pendingRequestLimit)

@@ -127,7 +127,7 @@ public struct Envelope: Sendable, Hashable {
   /// The lease under which the parts may be read. Meaningful if there are parts.
   public var lease = Lease(slot: 0, generation: 0)
   /// The message's segments, in their order.
-  public var parts = SmallList<Part>()
+  public var parts = Parts()
   /// How many handles come with the message.
   public var handleCount: UInt8 = 0
   /// Under which ticket they were sent.
@@ -176,7 +176,7 @@ public struct Envelope: Sendable, Hashable {
     frame.storeLittleEndian(handleTicket, at: start + 12)
     frame.storeLittleEndian(correlation | UInt64(timeout) << 40, at: start + 16)
     var offset = start + Self.headerByteCount
-    if let failure {
+    if boxedFailure != nil, let failure {
       frame.storeLittleEndian(failure.code, at: offset)
       frame.storeLittleEndian(UInt32(failure.text.utf8.count), at: offset + 4)
       frame.storeLittleEndian(failure.details.typeID, at: offset + 8)
@@ -191,7 +191,8 @@ public struct Envelope: Sendable, Hashable {
       }
       return
     }
-    for part in parts {
+    for index in 0..<parts.count {
+      let part = parts[index]
       frame.storeLittleEndian(UInt64(part.segmentID), at: offset)
       frame.storeLittleEndian(part.offset, at: offset + 8)
       frame.storeLittleEndian(part.byteCount, at: offset + 16)

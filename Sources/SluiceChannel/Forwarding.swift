@@ -59,7 +59,7 @@ extension Carrier {
     return .ready(Outgoing(envelope: envelope))
   }
 
-  private func copy(_ parts: SmallList<BorrowedBytes>, _ empty: Envelope) throws(ChannelError) -> Outgoing {
+  private func copy(_ parts: BorrowedParts, _ empty: Envelope) throws(ChannelError) -> Outgoing {
     let memory = makeMemory()
     var envelope = empty
     envelope.parts = []
@@ -184,22 +184,22 @@ extension Request {
   /// Answers with a message that was received elsewhere; see ``Channel/notify(forwarding:timeout:)`` and
   /// ``reply(_:handles:)``.
   public func reply(forwarding message: Message<Root>) async throws(ChannelError) {
-    guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
+    guard !call.isAnswered else { throw .alreadyAnswered }
     defer { withExtendedLifetime(message) {} }
     let outgoing = try await channel.core.prepare(
       forwarding: message.content, kind: .response, correlation: call.number, deadline: nil)
-    try claim(outgoing)
+    try channel.core.claim(call, for: outgoing)
     defer { channel.core.callEnded(call) }
     try await channel.core.send(outgoing, deadline: nil)
   }
 
   /// As ``reply(forwarding:)``, but blocks the thread.
   public func replySync(forwarding message: Message<Root>) throws(ChannelError) {
-    guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
+    guard !call.isAnswered else { throw .alreadyAnswered }
     defer { withExtendedLifetime(message) {} }
     let outgoing = try channel.core.prepareSync(
       forwarding: message.content, kind: .response, correlation: call.number, deadline: nil)
-    try claim(outgoing)
+    try channel.core.claim(call, for: outgoing)
     defer { channel.core.callEnded(call) }
     try channel.core.sendSync(outgoing, deadline: nil)
   }

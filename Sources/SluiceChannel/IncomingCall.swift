@@ -3,8 +3,8 @@ import SluiceWaiting
 import Synchronization
 
 /// A request of the other end that is to be answered. Thread-safe.
-final class IncomingCall: Sendable {
-  let content: MessageContent
+@usableFromInline final class IncomingCall: Sendable {
+  @usableFromInline let content: MessageContent
   let number: UInt64
   /// When the requester gives up, as it said; nil if it waits.
   let deadline: ContinuousClock.Instant?
@@ -19,6 +19,7 @@ final class IncomingCall: Sendable {
 
   private let state = Mutex(State())
   private let cancelled = Atomic<Bool>(false)
+  private let answered = Atomic<Bool>(false)
   /// Where the call stands in the table of its channel; the channel's lock guards it.
   let slot = Atomic<Int>(-1)
 
@@ -27,6 +28,12 @@ final class IncomingCall: Sendable {
     self.number = number
     deadline = timeout == 0 ? nil : .now.advanced(by: .milliseconds(Int64(timeout)))
   }
+
+  /// Whether it was answered, or is about to be.
+  var isAnswered: Bool { answered.load(ordering: .relaxed) }
+
+  /// Takes the right to answer, which there is once.
+  func takeAnswer() -> Bool { !answered.exchange(true, ordering: .relaxed) }
 
   /// Whether the requester wants no answer any more.
   var isCancelled: Bool {

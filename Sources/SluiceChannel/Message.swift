@@ -7,12 +7,14 @@ import SluiceSystem
 /// last copy goes. It stays readable after its session has ended. Any thread may read it; its sender could still be
 /// writing to it, so a value may change between two reads, but no read leaves the message.
 public struct Message<Root: StructSchema>: Sendable {
-  let content: MessageContent
+  @usableFromInline let content: MessageContent
+
+  @inlinable init(content: MessageContent) { self.content = content }
 
   /// The root of the message. The reader cannot outlive this value: that does not compile.
   ///
   /// - Throws: `CapnProtoError` when the message's first pointer is not one to a struct inside of the message.
-  public var root: Root.Reader {
+  @inlinable public var root: Root.Reader {
     @_lifetime(borrow self)
     get throws(CapnProtoError) {
       // Sound: the content, which this value keeps, keeps the memory.
@@ -21,7 +23,7 @@ public struct Message<Root: StructSchema>: Sendable {
   }
 
   /// Reads the message in `body`. For a message in a stored property, and where ``root`` cannot be chained.
-  public func read<R, E: Error>(_ body: (Root.Reader) throws(E) -> R) throws -> R {
+  @inlinable public func read<R, E: Error>(_ body: (Root.Reader) throws(E) -> R) throws -> R {
     try body(root)
   }
 

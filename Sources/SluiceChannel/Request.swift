@@ -1,7 +1,6 @@
 import CapnProto
 import SluiceSystem
 import SluiceWaiting
-import Synchronization
 
 /// A request that the other end waits to have answered: with a message, a stream of them, or a failure.
 ///
@@ -9,30 +8,24 @@ import Synchronization
 /// requester does not wait in vain. Its requester may withdraw it: see ``isCancelled`` and ``cancellable(_:)``.
 public final class Request<Root: StructSchema>: Sendable {
   /// What was asked.
-  public var message: Message<Root> { Message(content: call.content) }
+  @inlinable public var message: Message<Root> { Message(content: call.content) }
   /// When the requester gives up, as it said; nil if it waits as long as it takes.
   public var deadline: ContinuousClock.Instant? { call.deadline }
   /// Whether nobody waits for the answer any more: the requester was cancelled, its deadline has passed, or the channel has
   /// ended. An answer is then dropped.
   public var isCancelled: Bool { call.isCancelled }
 
-  let call: IncomingCall
+  @usableFromInline let call: IncomingCall
   /// Kept, so that the channel is not closed before the answer.
-  let channel: Channel<Root>
-  let isAnswered = Atomic(false)
+  @usableFromInline let channel: Channel<Root>
 
-  init(_ call: IncomingCall, on channel: Channel<Root>) {
+  @inlinable init(_ call: IncomingCall, on channel: Channel<Root>) {
     self.call = call
     self.channel = channel
   }
 
   deinit {
-    guard takeAnswer() else { return }
-    channel.core.callEnded(call)
-    guard !call.isCancelled else { return }
-    channel.core.answer(
-      call.number,
-      failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the request was released unanswered"))
+    if call.takeAnswer() { channel.core.releasedUnanswered(call) }
   }
 
   // MARK: One response
@@ -51,10 +44,11 @@ public final class Request<Root: StructSchema>: Sendable {
   }
 
   /// As ``reply(_:handles:)``, but blocks the thread.
-  public func replySync(_ response: borrowing MessageBuilder<Root>, handles: [Handle] = []) throws(ChannelError) {
-    let outgoing = try prepare(response, handles)
-    defer { channel.core.callEnded(call) }
-    try channel.core.sendSync(outgoing, deadline: nil)
+  @inlinable public func replySync(
+    _ response: borrowing MessageBuilder<Root>, handles: [Handle] = []
+  ) throws(ChannelError) {
+    // Sound: the response is borrowed until it is sent.
+    unsafe try channel.core.replySync(to: call, response.built, handles)
   }
 
   /// Answers with a failure; goes as soon as there is room. After items of a stream, it ends the stream.
@@ -68,7 +62,7 @@ public final class Request<Root: StructSchema>: Sendable {
     guard details.bytes.count <= Metadata.byteCountLimit else {
       throw .detailsTooLong(byteCount: details.bytes.count, limit: Metadata.byteCountLimit)
     }
-    guard takeAnswer() else { throw .alreadyAnswered }
+    guard call.takeAnswer() else { throw .alreadyAnswered }
     channel.core.callEnded(call)
     guard !call.isCancelled else { return }
     channel.core.answer(
@@ -116,7 +110,7 @@ public final class Request<Root: StructSchema>: Sendable {
   ///
   /// - Throws: ``ChannelError/alreadyAnswered``.
   public func finish() throws(ChannelError) {
-    guard takeAnswer() else { throw .alreadyAnswered }
+    guard call.takeAnswer() else { throw .alreadyAnswered }
     if !call.isCancelled { channel.core.signal(.end, call.number) }
     channel.core.callEnded(call)
   }
@@ -136,7 +130,7 @@ public final class Request<Root: StructSchema>: Sendable {
   }
 
   private func takeCredit() throws(ChannelError) -> OneShot<Bool>? {
-    guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
+    guard !call.isAnswered else { throw .alreadyAnswered }
     guard !call.isCancelled else { throw .withdrawn }
     return call.takeCredit(window: channel.core.window)
   }
@@ -151,30 +145,8 @@ public final class Request<Root: StructSchema>: Sendable {
   private func prepare(
     _ response: borrowing MessageBuilder<Root>, _ handles: [Handle]
   ) throws(ChannelError) -> Carrier.Outgoing {
-    guard !isAnswered.load(ordering: .relaxed) else { throw .alreadyAnswered }
-    // Fails before the answer is taken, so that a message that cannot go leaves room for another answer.
     // Sound: the response is borrowed until it is sent.
-    let outgoing = unsafe try channel.core.carrier.prepare(
-      response.built, kind: .response, correlation: call.number, handles: handles)
-    try claim(outgoing)
-    return outgoing
-  }
-
-  /// Takes the right to answer, with a message that is ready to go.
-  func claim(_ outgoing: borrowing Carrier.Outgoing) throws(ChannelError) {
-    guard takeAnswer() else {
-      channel.core.carrier.abandon(outgoing)
-      throw .alreadyAnswered
-    }
-    guard !call.isCancelled else {
-      channel.core.carrier.abandon(outgoing)
-      channel.core.callEnded(call)
-      throw .withdrawn
-    }
-  }
-
-  private func takeAnswer() -> Bool {
-    !isAnswered.exchange(true, ordering: .relaxed)
+    unsafe try channel.core.prepareReply(to: call, response.built, handles)
   }
 }
 

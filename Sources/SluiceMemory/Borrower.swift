@@ -35,6 +35,24 @@ public final class Borrower: Sendable {
       }
       return low < entries.count && entries[low].id == id ? low : nil
     }
+
+    @inline(__always)
+    func bytes(in id: UInt32, offset: UInt64, byteCount: UInt64) throws(BorrowError) -> BorrowedBytes? {
+      guard let index = index(of: id) else {
+        guard UInt64(id) >= nextID else { throw .retired(id) }
+        guard UInt64(id) < nextID + announcementLead else { throw .noSuchSegment(id) }
+        return nil
+      }
+      let segment = entries[index].segment
+      let (end, overflow) = offset.addingReportingOverflow(byteCount)
+      guard !overflow, end <= UInt64(segment.byteCount) else {
+        throw .outOfBounds(id: id, offset: offset, byteCount: byteCount, segmentByteCount: segment.byteCount)
+      }
+      // Sound: the run lies in the mapping, as just checked, and the segment keeps the mapping.
+      let start = unsafe segment.baseAddress + Int(offset)
+      return unsafe BorrowedBytes(
+        segment: segment, offset: Int(offset), bytes: UnsafeRawBufferPointer(start: start, count: Int(byteCount)))
+    }
   }
 
   /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
@@ -57,9 +75,13 @@ public final class Borrower: Sendable {
     }
   }
 
+  private struct State {
+    var announcements = Announcements()
+    var leases: Leases
+  }
+
   private let returnTable: ReturnTable
-  private let announcements = Mutex(Announcements())
-  private let leases: Mutex<Leases>
+  private let state: Mutex<State>
   /// Where the owner's flag stands that asks for a ring: its own return table.
   private let flag: ReturnTableView?
   /// The flag's value when this end rang last. The owner changes it for each ring that it wants.
@@ -72,7 +94,7 @@ public final class Borrower: Sendable {
   public init(returnTable: ReturnTable, owner: ReturnTableView? = nil) {
     self.returnTable = returnTable
     flag = owner
-    leases = Mutex(Leases(held: Array(repeating: 0, count: returnTable.layout.capacity / 64 + 1)))
+    state = Mutex(State(leases: Leases(held: Array(repeating: 0, count: returnTable.layout.capacity / 64 + 1))))
   }
 
   /// Says how to ring for an owner that waits for a return. Called on any thread that releases a message, at most once for
@@ -85,16 +107,18 @@ public final class Borrower: Sendable {
 
   /// Books an announced segment; ids count up from 0.
   public func add(_ segment: BorrowedSegment, id: UInt32) throws(BorrowError) {
-    try announcements.withLock { known throws(BorrowError) in
-      guard known.entries.count < Self.segmentCountLimit else { throw .tooManySegments(limit: Self.segmentCountLimit) }
-      try known.take(id)
-      known.entries.append(Announced(id: id, segment: segment))
+    try state.withLock { state throws(BorrowError) in
+      guard state.announcements.entries.count < Self.segmentCountLimit else {
+        throw .tooManySegments(limit: Self.segmentCountLimit)
+      }
+      try state.announcements.take(id)
+      state.announcements.entries.append(Announced(id: id, segment: segment))
     }
   }
 
   /// Books the id of a segment that this end does not map: nothing may be lent in it.
   public func skip(_ id: UInt32) throws(BorrowError) {
-    try announcements.withLock { known throws(BorrowError) in try known.take(id) }
+    try state.withLock { state throws(BorrowError) in try state.announcements.take(id) }
   }
 
   /// Forgets a segment that its owner gives up. It is unmapped, unless somebody else maps it too.
@@ -105,11 +129,11 @@ public final class Borrower: Sendable {
   ///   message keeps the mapping in any case.
   @discardableResult public func retire(_ id: UInt32) throws(BorrowError) -> SegmentIdentity {
     // Unmapped without the lock.
-    var segment = try announcements.withLock { known throws(BorrowError) in
-      guard let index = known.index(of: id) else {
-        throw UInt64(id) < known.nextID ? .retired(id) : .noSuchSegment(id)
+    var segment = try state.withLock { state throws(BorrowError) in
+      guard let index = state.announcements.index(of: id) else {
+        throw UInt64(id) < state.announcements.nextID ? .retired(id) : .noSuchSegment(id)
       }
-      return known.entries.remove(at: index).segment
+      return state.announcements.entries.remove(at: index).segment
     }
     // Who holds a lease keeps the segment, and lets go of it before the lease goes back.
     guard isKnownUniquelyReferenced(&segment) else { throw .segmentInUse(id) }
@@ -121,24 +145,46 @@ public final class Borrower: Sendable {
   /// - Throws: ``BorrowError/outOfBounds(id:offset:byteCount:segmentByteCount:)``; for an id that can never be announced,
   ///   ``BorrowError/noSuchSegment(_:)``; for one that was given up, ``BorrowError/retired(_:)``.
   public func bytes(in id: UInt32, offset: UInt64, byteCount: UInt64) throws(BorrowError) -> BorrowedBytes? {
-    let segment = try announcements.withLock { known throws(BorrowError) -> BorrowedSegment? in
-      if let index = known.index(of: id) { return known.entries[index].segment }
-      guard UInt64(id) >= known.nextID else { throw .retired(id) }
-      guard UInt64(id) < known.nextID + Self.announcementLead else { throw .noSuchSegment(id) }
-      return nil
+    try state.withLock { state throws(BorrowError) in
+      try state.announcements.bytes(in: id, offset: offset, byteCount: byteCount)
     }
-    guard let segment else { return nil }
-    let (end, overflow) = offset.addingReportingOverflow(byteCount)
-    guard !overflow, end <= UInt64(segment.byteCount) else {
-      throw .outOfBounds(id: id, offset: offset, byteCount: byteCount, segmentByteCount: segment.byteCount)
-    }
-    // Sound: the run lies in the mapping, as just checked, and the segment keeps the mapping.
-    let start = unsafe segment.baseAddress + Int(offset)
-    return unsafe BorrowedBytes(
-      segment: segment, offset: Int(offset), bytes: UnsafeRawBufferPointer(start: start, count: Int(byteCount)))
   }
 
   // MARK: Leases
+
+  /// What became of an attempt to borrow.
+  public enum Borrowing: Sendable {
+    /// The lease was taken, to be given back.
+    case taken
+    /// A segment was not announced yet.
+    case unannounced
+    /// This borrower has ended and takes nothing more.
+    case ended
+  }
+
+  /// Takes a lease of the parts whose places `part` gives, and has `found` told of each. A part that was found before
+  /// another one fails is of no use.
+  ///
+  /// - Throws: As ``bytes(in:offset:byteCount:)`` and ``take(_:)`` do.
+  public func borrow(
+    _ lease: Lease, partCount: Int, part: (Int) -> (segmentID: UInt32, offset: UInt64, byteCount: UInt64),
+    found: (consuming BorrowedBytes) -> Void
+  ) throws(BorrowError) -> Borrowing {
+    let capacity = returnTable.layout.capacity
+    return try state.withLock { state throws(BorrowError) in
+      for index in 0..<partCount {
+        let (id, offset, byteCount) = part(index)
+        guard let bytes = try state.announcements.bytes(in: id, offset: offset, byteCount: byteCount) else {
+          return .unannounced
+        }
+        found(bytes)
+      }
+      guard returnTable.covers(lease) else { throw .noSuchSlot(lease.slot, capacity: capacity) }
+      guard !state.leases.hasEnded else { return .ended }
+      state.leases.hold(lease.slot)
+      return .taken
+    }
+  }
 
   /// Takes a lease, to be given back; false when this borrower has ended and takes nothing more.
   ///
@@ -147,16 +193,16 @@ public final class Borrower: Sendable {
     guard returnTable.covers(lease) else {
       throw .noSuchSlot(lease.slot, capacity: returnTable.layout.capacity)
     }
-    return leases.withLock { leases in
-      if !leases.hasEnded { leases.hold(lease.slot) }
-      return !leases.hasEnded
+    return state.withLock { state in
+      if !state.leases.hasEnded { state.leases.hold(lease.slot) }
+      return !state.leases.hasEnded
     }
   }
 
   /// Returns a lease. Let go of the ``BorrowedBytes`` first. No system call, unless the owner waits; idempotent.
   public func giveBack(_ lease: Lease) {
     // First: what is not held any more must not be declared as held after its return.
-    if returnTable.covers(lease) { leases.withLock { $0.drop(lease.slot) } }
+    if returnTable.covers(lease) { state.withLock { $0.leases.drop(lease.slot) } }
     returnTable.returnLease(lease)
     // After the return, in one order for all: an owner that sets the flag and then finds nothing returned is rung for.
     guard let wanted = flag?.ringWanted, wanted != answered.load(ordering: .relaxed) else { return }
@@ -175,22 +221,21 @@ public final class Borrower: Sendable {
   /// Counts a view of the owner's memory by way of somebody else, until it is released; nil when this borrower has ended. Its
   /// owner can tell then whether anybody reads what a borrower has shown that died.
   public func viewOfOthers() -> BorrowedView? {
-    leases.withLock { $0.hasEnded ? nil : BorrowedView(returnTable) }
+    state.withLock { $0.leases.hasEnded ? nil : BorrowedView(returnTable) }
   }
 
   /// Takes nothing more, tells the owner what is still held, and unmaps what no held message stands in. What was lent and
   /// not taken is the owner's again.
   public func end() {
-    leases.withLock { leases in
-      guard !leases.hasEnded else { return }
-      leases.hasEnded = true
-      returnTable.end(holding: leases.heldSlots)
+    let unmapped = state.withLock { state in
+      defer { state.announcements.entries = [] }
+      if !state.leases.hasEnded {
+        state.leases.hasEnded = true
+        returnTable.end(holding: state.leases.heldSlots)
+      }
+      return state.announcements.entries
     }
     ringer.withLock { $0.ring = nil }
-    let unmapped = announcements.withLock { known in
-      defer { known.entries = [] }
-      return known.entries
-    }
     withExtendedLifetime(unmapped) {}
   }
 }

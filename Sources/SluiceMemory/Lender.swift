@@ -39,6 +39,22 @@ public final class Lender: Sendable {
     var lentSinceDrain = 0
     var waiting = WakeList()
 
+    mutating func identify(_ segment: Segment, announce: @Sendable (Segment, UInt32) -> Void) throws(LeaseError)
+      -> UInt32
+    {
+      if let last, last.segment === segment { return last.id }
+      if let known = announced[ObjectIdentifier(segment)] {
+        last = known
+        return known.id
+      }
+      guard let id = takeID() else { throw .tooManySegments(limit: Borrower.segmentCountLimit) }
+      announce(segment, id)
+      let known = Announced(segment: segment, id: id)
+      announced[ObjectIdentifier(segment)] = known
+      last = known
+      return id
+    }
+
     /// An id that was never used; nil when the borrower maps as many segments as it may.
     mutating func takeID() -> UInt32? {
       guard announced.count + reservedCount < Borrower.segmentCountLimit, let id = UInt32(exactly: nextID) else {
@@ -69,20 +85,8 @@ public final class Lender: Sendable {
   /// can use the id.
   ///
   /// - Throws: `LeaseError` when the borrower maps as many segments as it may.
-  public func identify(_ segment: Segment, announce: (UInt32) -> Void) throws(LeaseError) -> UInt32 {
-    try books.withLock { books throws(LeaseError) in
-      if let last = books.last, last.segment === segment { return last.id }
-      if let known = books.announced[ObjectIdentifier(segment)] {
-        books.last = known
-        return known.id
-      }
-      guard let id = books.takeID() else { throw .tooManySegments(limit: Borrower.segmentCountLimit) }
-      announce(id)
-      let known = Announced(segment: segment, id: id)
-      books.announced[ObjectIdentifier(segment)] = known
-      books.last = known
-      return id
-    }
+  public func identify(_ segment: Segment, announce: @Sendable (Segment, UInt32) -> Void) throws(LeaseError) -> UInt32 {
+    try books.withLock { books throws(LeaseError) in try books.identify(segment, announce: announce) }
   }
 
   /// Forgets a segment in which nothing is lent any more. If it was announced, `tell` tells the borrower to unmap it,
@@ -122,22 +126,37 @@ public final class Lender: Sendable {
   ///   to ring for each return, as long as such a loan is out.
   /// - Throws: `LeaseError` when the borrower holds as many leases as it may.
   public func lend(_ loan: consuming Loan, isBorrowed: Bool = false) throws(LeaseError) -> Lease {
-    var dated = Optional(Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed))
-    var released: [Dated] = []
-    defer { letGo(&released) }
-    let lease = try book(&dated, &released)
+    let lease = try lend(
+      loan, isBorrowed: isBorrowed, partCount: 0, segment: { _ in preconditionFailure("no parts") },
+      announce: { _, _ in }, named: { _, _ in })
     if isBorrowed { bell?.arm() }
     return lease
   }
 
-  /// Books a loan, which is taken out of `dated` under the lock: captured as a constant, it would be retained once more.
-  private func book(_ dated: inout Dated?, _ released: inout [Dated]) throws(LeaseError) -> Lease {
-    try books.withLock { books throws(LeaseError) in
+  /// As ``lend(_:isBorrowed:)``, for a loan of `partCount` parts: `named` is told the id of the segment of each, as
+  /// ``identify(_:announce:)`` gives it.
+  public func lend(
+    _ loan: consuming Loan, partCount: Int, segment: (Int) -> Segment, announce: @Sendable (Segment, UInt32) -> Void,
+    named: (Int, UInt32) -> Void
+  ) throws(LeaseError) -> Lease {
+    try lend(loan, isBorrowed: false, partCount: partCount, segment: segment, announce: announce, named: named)
+  }
+
+  /// Books a loan, which is taken out of a variable under the lock: captured as a constant, it would be retained once more.
+  @inline(__always)
+  private func lend(
+    _ loan: consuming Loan, isBorrowed: Bool, partCount: Int, segment: (Int) -> Segment,
+    announce: @Sendable (Segment, UInt32) -> Void, named: (Int, UInt32) -> Void
+  ) throws(LeaseError) -> Lease {
+    var dated = Optional(Dated(loan: loan, nanoseconds: CoarseClock.nanoseconds, isBorrowed: isBorrowed))
+    var released: [Dated] = []
+    defer { letGo(&released) }
+    return try books.withLock { books throws(LeaseError) in
+      for index in 0..<partCount { named(index, try books.identify(segment(index), announce: announce)) }
       guard let loan = dated.take() else { preconditionFailure("booked twice") }
       books.lentSinceDrain += 1
       let isFull = books.leases.outstandingCount == books.leases.capacity
       if isFull || books.lentSinceDrain >= Self.loansBetweenDrains { drain(&books, &released) }
-      let isBorrowed = loan.isBorrowed
       let lease = try books.leases.lend(loan)
       if isBorrowed { books.borrowedCount += 1 }
       return lease

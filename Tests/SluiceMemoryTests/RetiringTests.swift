@@ -27,7 +27,7 @@ final class LoanPair: Sendable {
   }
 
   func identify(_ segment: Segment) throws -> UInt32 {
-    try lender.identify(segment) { id in
+    try lender.identify(segment) { segment, id in
       do {
         try borrower.add(
           BorrowedSegment(segment.handle, name: segment.name, byteCount: segment.byteCount), id: id)

@@ -2,13 +2,13 @@
 /// generic is not compiled, or looked up, for each type.
 ///
 /// Valid as long as the builder is borrowed.
-@safe package struct BuiltSegments {
+@usableFromInline @safe package struct BuiltSegments {
   // Sound: the record lives as long as the builder, which whoever has this value borrows.
-  private let message: UnsafeMutablePointer<MessageRecord>
+  @usableFromInline let message: UnsafeMutablePointer<MessageRecord>
   /// Where the segments come from.
-  package let allocator: any SegmentAllocator
+  @usableFromInline package let allocator: any SegmentAllocator
 
-  @unsafe init(message: UnsafeMutablePointer<MessageRecord>, allocator: any SegmentAllocator) {
+  @unsafe @inlinable init(message: UnsafeMutablePointer<MessageRecord>, allocator: any SegmentAllocator) {
     unsafe self.message = message
     self.allocator = allocator
   }

@@ -62,7 +62,7 @@ public struct MessageBuilder<Root: StructSchema>: ~Copyable, @unchecked Sendable
   public func segment(at index: Int) -> UnsafeRawBufferPointer { unsafe built.segment(at: index) }
 
   /// What there is to send, without the type of its root. Valid until the message is written to or ends.
-  @unsafe package var built: BuiltSegments { unsafe BuiltSegments(message: message, allocator: allocator) }
+  @unsafe @inlinable package var built: BuiltSegments { unsafe BuiltSegments(message: message, allocator: allocator) }
 
   /// The bytes of all segments together.
   public var byteCount: Int {

@@ -45,6 +45,26 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// A copy of a message of one segment.
+  ///
+  /// - Parameter segment: Whole words; its alignment does not matter.
+  package init(copying segment: RawSpan, limits: ReadLimits) throws(CapnProtoError) {
+    // Sound: the span stands for the time of the copy.
+    table = unsafe try segment.withUnsafeBytes { (bytes) throws(CapnProtoError) in
+      unsafe try withUnsafePointer(to: bytes) { (segment) throws(CapnProtoError) in
+        unsafe try Self.makeTable(UnsafeBufferPointer(start: segment, count: 1), limits, copying: true)
+      }
+    }
+  }
+
+  /// The bytes of the first segment; valid as long as this value is, and what it stands for.
+  @unsafe
+  package var firstSegment: UnsafeRawBufferPointer {
+    // Sound: a table has one segment at least.
+    let record = unsafe table.message.pointee.segments[0].pointee
+    return unsafe UnsafeRawBufferPointer(start: record.start, count: record.wordCount * 8)
+  }
+
   /// As ``init(_:limits:)``, without an array.
   @unsafe
   package init(
@@ -54,7 +74,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
   }
 
   private static func makeTable(
-    _ segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ limits: ReadLimits
+    _ segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ limits: ReadLimits, copying: Bool = false
   ) throws(CapnProtoError) -> SegmentTable {
     guard !segments.isEmpty else { throw CapnProtoError(.noSegments) }
     let count = segments.count
@@ -65,7 +85,7 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
     for index in segments.indices {
       let segment = unsafe segments[index]
       let address = UInt(bitPattern: segment.baseAddress)
-      guard address & 7 == 0, segment.count & 7 == 0 else {
+      guard address & 7 == 0 || copying, segment.count & 7 == 0 else {
         throw CapnProtoError(.misalignedSegment(index: index))
       }
       words &+= segment.count / 8
@@ -74,7 +94,8 @@ public struct MessageSegments: ~Copyable, @unchecked Sendable {
       }
     }
     return unsafe SegmentTable.allocate(
-      segments: segments, traversalLimit: max(0, limits.traversalWords), nestingLimit: max(0, limits.nesting))
+      segments: segments, copying: copying, traversalLimit: max(0, limits.traversalWords),
+      nestingLimit: max(0, limits.nesting))
   }
 
   deinit { table.deallocate() }

@@ -5,24 +5,34 @@ struct SegmentTable {
 
   /// Records for `segments`, each made of whole aligned words that stay valid as long as the table is used.
   ///
-  /// - Parameter segments: At least one.
+  /// - Parameters:
+  ///   - segments: At least one.
+  ///   - copying: Whether the table is to have its own copies of the segments' bytes, which then need not stay valid.
   static func allocate(
-    segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, traversalLimit: Int, nestingLimit: Int
+    segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, copying: Bool = false, traversalLimit: Int, nestingLimit: Int
   ) -> SegmentTable {
     // Sound: every record is initialised before anybody sees the table. All are aligned to 8 and share one allocation:
-    // the message's record, the segments' records, and the table.
+    // the message's record, the segments' records, the table, and the copies.
     let count = segments.count
     let recordsOffset = MemoryLayout<MessageRecord>.stride
     let tableOffset = recordsOffset + count * MemoryLayout<SegmentRecord>.stride
-    let block = UnsafeMutableRawPointer.allocate(
-      byteCount: unsafe tableOffset + count * MemoryLayout<UnsafeRawPointer>.stride, alignment: 8)
+    let bytesOffset = unsafe tableOffset + count * MemoryLayout<UnsafeRawPointer>.stride
+    var ownByteCount = 0
+    if copying { for index in segments.indices { ownByteCount += unsafe segments[index].count } }
+    let block = UnsafeMutableRawPointer.allocate(byteCount: bytesOffset + ownByteCount, alignment: 8)
+    var copy = unsafe block + bytesOffset
     let message = unsafe block.bindMemory(to: MessageRecord.self, capacity: 1)
     let records = unsafe (block + recordsOffset).bindMemory(to: SegmentRecord.self, capacity: count)
     let table = unsafe (block + tableOffset).bindMemory(
       to: UnsafeMutablePointer<SegmentRecord>.self, capacity: count)
     for index in segments.indices {
       let segment = unsafe segments[index]
-      let start = unsafe UnsafeMutableRawPointer(mutating: segment.baseAddress ?? UnsafeRawPointer(records))
+      var start = unsafe UnsafeMutableRawPointer(mutating: segment.baseAddress ?? UnsafeRawPointer(records))
+      if copying {
+        unsafe copy.copyMemory(from: start, byteCount: segment.count)
+        unsafe start = copy
+        unsafe copy += segment.count
+      }
       let words = min(segment.count / 8, WirePointer.maximumSegmentWords + 1)
       unsafe (records + index).initialize(
         to: SegmentRecord(

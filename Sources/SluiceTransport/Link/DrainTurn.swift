@@ -87,7 +87,7 @@ struct DrainTurn<Waiter: Equatable> {
   ///
   /// - Returns: Whether the turn passed on, and to whom: see ``leave()``.
   mutating func withdraw(_ waiter: Waiter) -> (passed: Bool, to: Waiter?) {
-    queue.removeAll { $0 == waiter }
+    if !queue.isEmpty { queue.removeAll { $0 == waiter } }
     guard holder == .offered(waiter) else { return (false, nil) }
     return (true, pass())
   }

@@ -27,9 +27,9 @@ extension Link {
   /// Begins to deliver frames.
   package func start(owner: any LinkOwner) throws(SystemError) {
     self.owner.withLock { $0.owner = owner }
-    let descriptor = ring?.bellDescriptor ?? transport.drainDescriptor
+    let descriptor = receiver?.bellDescriptor ?? transport.drainDescriptor
     let registration = try reactor.register(
-      descriptor, for: ring == nil ? .readable : IOEvents([.readable, .edgeTriggered])
+      descriptor, for: receiver == nil ? .readable : IOEvents([.readable, .edgeTriggered])
     ) { [self] _ in told() }
     let isLate = state.withLock { state in
       if !state.isFinished && !state.hasEnded { state.reading = registration }
@@ -56,7 +56,7 @@ extension Link {
     case .more:
       // Others get their turn first. Nobody else is told of what is left.
       passOn()
-      if ring == nil { reactor.perform { [self] in told() } }
+      if receiver == nil { reactor.perform { [self] in told() } }
     case .paused, .finished: break
     }
   }
@@ -82,7 +82,7 @@ extension Link {
   /// A thread that left will often be back for more in no time. So its peer is asked to ring only when there is somebody
   /// else to tell: a task that waits for something from this link. Otherwise the reactor looks from time to time.
   private func rest() {
-    guard ring != nil else { return arm() }
+    guard receiver != nil else { return arm() }
     if reactor.isCurrentThread {
       reactor.stayAwake(for: self)
     } else if suspendedCount.load(ordering: .sequentiallyConsistent) > 0 {
@@ -95,7 +95,7 @@ extension Link {
   /// A task is about to suspend for something from this link, until ``endSuspension()``.
   package func beginSuspension() {
     suspendedCount.add(1, ordering: .sequentiallyConsistent)
-    guard ring != nil, draining.withLock({ $0.turn.holder == .reactor(isArmed: false) }) else { return }
+    guard receiver != nil, draining.withLock({ $0.turn.holder == .reactor(isArmed: false) }) else { return }
     rest()
   }
 
@@ -109,7 +109,7 @@ extension Link {
   private func arm() {
     let mustLook = draining.withLock { state in
       guard state.turn.holder == .reactor(isArmed: false) else { return false }
-      if let ring, !ring.receiver.arm() { return true }
+      if let receiver, !receiver.arm() { return true }
       state.turn.armed()
       return false
     }
@@ -142,7 +142,18 @@ extension Link {
   package func drain(
     for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?, until isDone: () -> Bool
   ) {
-    guard let ring else { return }
+    switch receiver {
+    case let receiver?: drain(receiver, for: parker, wait: wait, deadline: deadline, until: isDone)
+    case nil: break
+    }
+  }
+
+  @inline(__always)
+  private func drain(
+    _ receiver: RingReceiver, for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?,
+    until isDone: () -> Bool
+  ) {
+    var wasQueued = false
     while !isDone() {
       let taking = draining.withLock { state in
         let taking = state.turn.take(for: parker)
@@ -152,28 +163,26 @@ extension Link {
       switch taking {
       case .refused: return
       case .granted(let wasArmed):
-        if wasArmed { ring.receiver.disarm() }
-        if !drain(ring, parker, wait, deadline, isDone) { return }
+        if wasArmed { receiver.disarm() }
+        if !drain(receiver, parker, wait, deadline, isDone) { return }
       case .queued:
-        if !parker.park(deadline: deadline) {
-          withdraw(parker)
-          return
-        }
+        wasQueued = true
+        if !parker.park(deadline: deadline) { return withdraw(parker) }
       }
     }
-    withdraw(parker)
+    if wasQueued { withdraw(parker) }
   }
 
   /// With the turn, which is passed on in the end. False when the deadline passed, or nothing comes any more.
   private func drain(
-    _ ring: RingTransport, _ parker: Parker, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
+    _ receiver: RingReceiver, _ parker: Parker, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
     _ isDone: () -> Bool
   ) -> Bool {
     isThreadDraining.store(true, ordering: .relaxed)
     func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
     while true {
       // Who alone consumes sees without the ring's lock whether there is anything.
-      switch ring.receiver.mayHaveFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty {
+      switch receiver.mayHaveFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty {
       case .done:
         passOn()
         return true
@@ -188,7 +197,7 @@ extension Link {
       }
       parker.elsewhere.store(wait, ordering: .sequentiallyConsistent)
       // An error is met again by the next drain.
-      let isInTime = (try? ring.receiver.wait(deadline: deadline, unless: isInterrupted)) ?? true
+      let isInTime = (try? receiver.wait(deadline: deadline, unless: isInterrupted)) ?? true
       parker.elsewhere.store(0, ordering: .sequentiallyConsistent)
       if !isInTime || isInterrupted() {
         passOn()
@@ -208,7 +217,7 @@ extension Link {
   package func interrupt(_ parker: Parker, wait: UInt64) {
     // Who has looked, and not yet slept, is not woken by this: again, until it is awake.
     while parker.elsewhere.load(ordering: .sequentiallyConsistent) == wait {
-      ring?.receiver.wakeSleepers()
+      receiver?.wakeSleepers()
       WorkerThread.yield()
     }
   }
@@ -219,7 +228,7 @@ extension Link {
     while isRestWanted.load(ordering: .sequentiallyConsistent),
       let parker = draining.withLock({ $0.drainer }), parker.elsewhere.load(ordering: .sequentiallyConsistent) != 0
     {
-      ring?.receiver.wakeSleepers()
+      receiver?.wakeSleepers()
       WorkerThread.yield()
     }
   }
@@ -245,12 +254,13 @@ extension Link {
     var stopped = Drained?.none
     let outcome: ReceiveOutcome
     do throws(TransportError) {
-      if let ring {
-        outcome = try ring.receiver.drain(limit: limit, arming: false) { frame in
+      switch receiver {
+      case let receiver?:
+        outcome = try receiver.drain(limit: limit, arming: false) { frame in
           stopped = handle(deliver(frame, isParked: false), frame)
           return stopped == nil && !isDone()
         }.outcome
-      } else {
+      case nil:
         outcome = try transport.receiveAll(limit: limit) { frame, handles in
           stopped =
             handles.isEmpty
@@ -312,7 +322,7 @@ extension Link {
   package func resumeDelivery() {
     let parked = draining.withLock { $0.turn.resume() ? $0.parked.take() : nil }
     // What the control socket brings often belongs to a frame that nobody waits for, and is seen now.
-    guard let parked else { return ring == nil ? () : told() }
+    guard let parked else { return receiver == nil ? () : told() }
     parked.timer.cancel()
     // Sound: bytes have no padding.
     let frame = unsafe parked.frame.span.bytes
@@ -326,7 +336,7 @@ extension Link {
 
   /// Level-triggered descriptors must not tell what nobody may take.
   private func watchForFrames(_ events: IOEvents) {
-    guard ring == nil else { return }
+    guard receiver == nil else { return }
     do {
       try state.withLock { $0.reading }?.update(events)
     } catch {
@@ -398,13 +408,10 @@ extension Link {
 }
 
 extension Link: ReactorPoller {
-  /// Whether the ring's other end may run meanwhile.
-  package var maySpin: Bool { ring?.maySpin ?? false }
-
   /// Looks for frames without a system call, and delivers what there is.
   package func poll() -> ReactorPoll {
     if isThreadDraining.load(ordering: .relaxed) { return .attended }
-    guard let ring, ring.receiver.mayHaveFrames else { return .nothing }
+    guard let receiver, receiver.mayHaveFrames else { return .nothing }
     guard draining.withLock({ $0.turn.takeForReactor() }) else { return .nothing }
     drainOnReactor()
     return .found
@@ -413,8 +420,8 @@ extension Link: ReactorPoller {
   /// Has the reactor told of the next frame; false if there is one already.
   package func settle() -> Bool {
     draining.withLock { state in
-      guard let ring, state.turn.holder == .reactor(isArmed: false) else { return true }
-      guard ring.receiver.arm() else { return false }
+      guard let receiver, state.turn.holder == .reactor(isArmed: false) else { return true }
+      guard receiver.arm() else { return false }
       state.turn.armed()
       return true
     }

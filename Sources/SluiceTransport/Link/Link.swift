@@ -100,8 +100,11 @@ package final class Link: Drainer, Sendable {
   }
 
   let transport: any Transport
-  /// The transport, if it is a ring: then blocked threads drain it themselves, and the reactor may spin.
-  let ring: RingTransport?
+  /// The ends of the transport, if it is a ring: then blocked threads drain it themselves, and the reactor may spin.
+  let sender: RingSender?
+  let receiver: RingReceiver?
+  /// Whether looking for frames for a while makes sense.
+  package let maySpin: Bool
   let reactor: Reactor
   private let window: UInt32
   let state = Mutex(State())
@@ -134,7 +137,10 @@ package final class Link: Drainer, Sendable {
     parkingPatience: Duration = .seconds(10)
   ) {
     self.transport = transport
-    ring = transport as? RingTransport
+    let ring = transport as? RingTransport
+    sender = ring?.sender
+    receiver = ring?.receiver
+    maySpin = ring?.maySpin ?? false
     self.reactor = reactor
     self.window = window
     self.parkingPatience = parkingPatience
@@ -223,10 +229,14 @@ package final class Link: Drainer, Sendable {
   /// False when there is no room.
   @inline(__always)
   private func trySend(_ frame: RawSpan) throws(TransportError) -> Bool {
-    if let ring { return try ring.sender.trySend(frame) == .sent }
-    guard try transport.trySend(frame, handles: []) == .sent else { return false }
-    flushIfNeeded()
-    return true
+    // Not `if let`, here and in what receives: that would count references.
+    switch sender {
+    case let sender?: return try sender.trySend(frame) == .sent
+    case nil:
+      guard try transport.trySend(frame, handles: []) == .sent else { return false }
+      flushIfNeeded()
+      return true
+    }
   }
 
   /// Books that a charged frame was taken from a queue, and grants credit back when it is time.

@@ -1,0 +1,51 @@
+import SluiceMemory
+
+/// Where the parts of a received message stand, in their order. One or two, as most messages have, cost no allocation.
+///
+/// Not a list of any elements: what is generic is copied by way of its type's descriptions.
+struct BorrowedParts: Sendable {
+  private var first: BorrowedBytes?
+  private var second: BorrowedBytes?
+  /// The third and later ones. Nil for none: to copy an empty array costs a call.
+  private var others: [BorrowedBytes]?
+  private(set) var count = 0
+  /// Their length together.
+  private(set) var byteCount = 0
+
+  /// The part at `index`, which there is.
+  subscript(index: Int) -> BorrowedBytes {
+    if index == 0, let first { return first }
+    if index == 1, let second { return second }
+    guard index >= 2, let others else { preconditionFailure("Index out of range") }
+    return others[index - 2]
+  }
+
+  /// Adds a part at the end.
+  mutating func append(_ part: consuming BorrowedBytes) {
+    byteCount &+= unsafe part.bytes.count
+    switch count {
+    case 0: first = part
+    case 1: second = part
+    default: appendOther(part)
+    }
+    count += 1
+  }
+
+  @inline(never) private mutating func appendOther(_ part: consuming BorrowedBytes) {
+    if others == nil { others = [part] } else { others?.append(part) }
+  }
+
+  /// Calls `body` with each part's bytes, without counting references. They are valid as long as these parts are kept.
+  @inline(__always)
+  func forEachBytes(_ body: (Int, UnsafeRawBufferPointer) -> Void) {
+    if let bytes = unsafe first?.bytes { unsafe body(0, bytes) }
+    if let bytes = unsafe second?.bytes { unsafe body(1, bytes) }
+    guard let others else { return }
+    for index in others.indices { unsafe body(index + 2, others[index].bytes) }
+  }
+}
+
+extension BorrowedParts: RandomAccessCollection {
+  var startIndex: Int { 0 }
+  var endIndex: Int { count }
+}
