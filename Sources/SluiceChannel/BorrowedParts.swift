@@ -12,6 +12,13 @@ struct BorrowedParts: Sendable {
   /// Their length together.
   private(set) var byteCount = 0
 
+  /// No parts yet, but room for so many.
+  init(minimumCapacity count: Int = 0) {
+    guard count > 2 else { return }
+    others = []
+    others?.reserveCapacity(count - 2)
+  }
+
   /// The part at `index`, which there is.
   subscript(index: Int) -> BorrowedBytes {
     if index == 0, let first { return first }

@@ -140,7 +140,7 @@ package final class Carrier: Sendable {
     /// How long the message is.
     var byteCount: Int {
       var count = envelope.inlineByteCount
-      for index in 0..<envelope.parts.count { count += Int(truncatingIfNeeded: envelope.parts[index].byteCount) }
+      envelope.parts.forEachPart { count += Int(truncatingIfNeeded: $0.byteCount) }
       return count
     }
   }
@@ -187,6 +187,7 @@ package final class Carrier: Sendable {
     let placed = memory.placed
     let scope = memory.arena === arena ? MemoryScope.session : .serverWide
     var parts = Envelope.Parts()
+    parts.reserveCapacity(count)
     do throws(LeaseError) {
       envelope.lease = try lender.lend(
         memory, partCount: min(count, placed.count), segment: { placed[$0].segment },
@@ -320,7 +321,7 @@ package final class Carrier: Sendable {
     if envelope.handleCount > 0, unclaimedHandles.withLock({ $0[envelope.handleTicket] == nil }) {
       return .needsControl
     }
-    var parts = BorrowedParts()
+    var parts = BorrowedParts(minimumCapacity: envelope.parts.count)
     if !envelope.parts.isEmpty {
       do {
         let outcome = try borrower.borrow(

@@ -191,8 +191,7 @@ public struct Envelope: Sendable, Hashable {
       }
       return
     }
-    for index in 0..<parts.count {
-      let part = parts[index]
+    parts.forEachPart { part in
       frame.storeLittleEndian(UInt64(part.segmentID), at: offset)
       frame.storeLittleEndian(part.offset, at: offset + 8)
       frame.storeLittleEndian(part.byteCount, at: offset + 16)
@@ -245,6 +244,7 @@ public struct Envelope: Sendable, Hashable {
     guard frame.byteCount == content + partCount * Self.partByteCount else {
       throw .wrongSize(byteCount: frame.byteCount, segments: partCount)
     }
+    parts.reserveCapacity(partCount)
     for index in 0..<partCount {
       let offset = content + index * Self.partByteCount
       let id: UInt64 = frame.littleEndian(at: offset)

@@ -42,6 +42,23 @@ extension Envelope {
 
     @inline(never) private func other(_ index: Int) -> Part { others?[index - 2] ?? first }
 
+    /// Makes room for so many parts at once.
+    mutating func reserveCapacity(_ count: Int) {
+      guard count > 2, others == nil else { return }
+      others = []
+      others?.reserveCapacity(count - 2)
+    }
+
+    /// Calls `body` with each part, without counting references.
+    @inline(__always) func forEachPart(_ body: (Part) -> Void) {
+      if count > 0 { body(first) }
+      if count > 1 { body(second) }
+      switch others {
+      case let others?: for index in others.indices { body(others[index]) }
+      case nil: break
+      }
+    }
+
     /// Adds a part at the end.
     public mutating func append(_ part: Part) {
       switch count {

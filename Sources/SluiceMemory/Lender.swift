@@ -9,12 +9,6 @@ public final class Lender: Sendable {
   /// What stands for the memory of a loan: released when the loan ends.
   public typealias Loan = any LentMemory
 
-  private struct Announced {
-    /// Keeps the segment, so that its identity is not given to another.
-    let segment: Segment
-    let id: UInt32
-  }
-
   /// A loan, and since when it is one.
   private struct Dated {
     let loan: Loan
@@ -25,9 +19,7 @@ public final class Lender: Sendable {
 
   private struct Books: ~Copyable {
     var leases: LeaseTable<Dated>
-    var announced: [ObjectIdentifier: Announced] = [:]
-    /// The one named last: most messages stand where the one before them stood.
-    var last: Announced?
+    var announced = AnnouncedSegments()
     var nextID: UInt64 = 0
     /// How many ids stand for segments of others.
     var reservedCount = 0
@@ -42,16 +34,10 @@ public final class Lender: Sendable {
     mutating func identify(_ segment: Segment, announce: @Sendable (Segment, UInt32) -> Void) throws(LeaseError)
       -> UInt32
     {
-      if let last, last.segment === segment { return last.id }
-      if let known = announced[ObjectIdentifier(segment)] {
-        last = known
-        return known.id
-      }
+      if let known = announced.id(of: segment) { return known }
       guard let id = takeID() else { throw .tooManySegments(limit: Borrower.segmentCountLimit) }
       announce(segment, id)
-      let known = Announced(segment: segment, id: id)
-      announced[ObjectIdentifier(segment)] = known
-      last = known
+      announced.insert(segment, id: id)
       return id
     }
 
@@ -93,9 +79,7 @@ public final class Lender: Sendable {
   /// before anything else is announced.
   public func retire(_ segment: Segment, tell: (UInt32) -> Void) {
     books.withLock { books in
-      guard let known = books.announced.removeValue(forKey: ObjectIdentifier(segment)) else { return }
-      if books.last?.segment === segment { books.last = nil }
-      tell(known.id)
+      if let id = books.announced.remove(segment) { tell(id) }
     }
   }
 
@@ -195,8 +179,7 @@ public final class Lender: Sendable {
       drain(&books, &released)
       books.leases.reclaimUntaken(returns) { released.append($0) }
       // Nothing is announced any more, so nobody needs to be told what goes.
-      books.announced = [:]
-      books.last = nil
+      books.announced = AnnouncedSegments()
       return books.waiting.takeAll()
     }
     letGo(&released)

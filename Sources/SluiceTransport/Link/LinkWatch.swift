@@ -15,7 +15,10 @@ final class LinkWatch: Sendable {
   /// A thread has left the link to nobody.
   func threadLeft(_ link: Link) {
     departures.wrappingAdd(1, ordering: .sequentiallyConsistent)
-    guard !isRunning.exchange(true, ordering: .sequentiallyConsistent) else { return }
+    // Looked at first, which costs less.
+    guard !isRunning.load(ordering: .sequentiallyConsistent),
+      !isRunning.exchange(true, ordering: .sequentiallyConsistent)
+    else { return }
     tick(link)
   }
 
