@@ -38,9 +38,9 @@ struct Matrix {
     }
   }
 
-  func run(only: String?) async throws {
+  func run(only: String?, link wanted: String? = nil) async throws {
     var count = 0
-    for (link, backing) in settings {
+    for (link, backing) in settings where wanted == nil || wanted == link {
       let setting = try Setting(directory: directory, link: link, backing: backing)
       let server = try Upstream.serve(setting)
       defer { try? FileManager.default.removeItem(atPath: setting.upstreamDirectory.string) }

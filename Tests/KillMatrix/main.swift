@@ -1,6 +1,6 @@
 // Kills and stops a client or a server at each step of the protocol, and looks how the other end fares.
 //
-//   killmatrix DIR quick|all [only=STEP]
+//   killmatrix DIR quick|all [only=STEP] [link=ring|socket|queue]
 //
 // The steps come from the protocol's schema and layouts: each kind of message that either end can send, as it is about to be
 // sent, has been, is received, and has been dealt with. For each, this program starts itself as the other process, which
@@ -32,11 +32,11 @@ do {
     exit(0)
   }
   guard arguments.count >= 2, let extent = Extent(rawValue: arguments[1]) else {
-    throw MatrixError("usage: killmatrix DIR quick|all [only=STEP]")
+    throw MatrixError("usage: killmatrix DIR quick|all [only=STEP] [link=KIND]")
   }
-  let only = try? Words(arguments)["only"]
+  let words = Words(arguments)
   let matrix = try Matrix(directory: arguments[0], extent)
-  try await matrix.run(only: only)
+  try await matrix.run(only: try? words["only"], link: try? words["link"])
 } catch {
   _ = try? FileDescriptor.standardError.writeAll("killmatrix: \(error)\n".utf8)
   exit(1)

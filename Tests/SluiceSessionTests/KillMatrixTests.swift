@@ -5,7 +5,7 @@ import Testing
 
 /// A client and a server that are killed, or stopped, at each step of the protocol; see `Tests/KillMatrix`. The whole matrix,
 /// with all links and kinds of segments, with `SLUICE_KILL_MATRIX=all`: it takes some minutes.
-@Suite(.timeLimit(.minutes(15))) struct KillMatrixTests {
+@Suite(.timeLimit(.minutes(60))) struct KillMatrixTests {
   @Test func `SIGKILL or SIGSTOP at any step of the protocol ends or delays the other end, and leaves nothing`()
     async throws
   {
