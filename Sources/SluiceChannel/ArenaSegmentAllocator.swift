@@ -74,7 +74,7 @@ public final class ArenaSegmentAllocator: SegmentAllocator, LentMemory {
     do {
       return unsafe try arena.allocate(byteCount: byteCount)
     } catch {
-      throw SegmentAllocationError(reason: "\(error)", requestedByteCount: byteCount)
+      throw SegmentAllocationError(reason: "\(error)", requestedByteCount: byteCount, cause: error)
     }
   }
 }

@@ -150,7 +150,7 @@ package final class Carrier: Sendable {
   func prepare(
     _ message: BuiltSegments, kind: Envelope.Kind, correlation: UInt64, handles: [Handle]
   ) throws(ChannelError) -> Outgoing {
-    if let failure = message.failure { throw .invalidMessage(failure) }
+    if let failure = message.failure { throw ChannelError(failure) }
     guard message.segmentCount <= Envelope.segmentCountLimit else {
       throw .tooManySegments(message.segmentCount, limit: Envelope.segmentCountLimit)
     }
@@ -215,7 +215,7 @@ package final class Carrier: Sendable {
         byteCount += source.count
       }
     } catch {
-      throw .outOfMemory(error)
+      throw ChannelError(error)
     }
     countCopy(byteCount: byteCount)
     return copy

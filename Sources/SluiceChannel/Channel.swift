@@ -32,7 +32,7 @@ public final class Channel<Root: StructSchema>: Sendable {
     do {
       return try MessageBuilder(Root.self, allocator: core.carrier.makeMemory())
     } catch {
-      throw .invalidMessage(error)
+      throw ChannelError(error)
     }
   }
 

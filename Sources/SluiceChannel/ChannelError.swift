@@ -21,8 +21,8 @@ public indirect enum ChannelError: Error, Sendable, CustomStringConvertible {
   case sessionEnded(SessionEnd)
   /// The message could not be built: what its builder recorded.
   case invalidMessage(CapnProtoError)
-  /// The arena has no room for the message. Release messages, or raise its limit.
-  case outOfMemory(SegmentAllocationError)
+  /// The arena has no room for the message: which limit was met. Release messages, or raise the limit.
+  case outOfMemory(ArenaError)
   /// The other end holds as many messages as it may. Send again after it released some.
   case tooManyLeases(LeaseError)
   /// As many requests of this channel wait for their response as may.
@@ -58,6 +58,25 @@ public indirect enum ChannelError: Error, Sendable, CustomStringConvertible {
       "\(byteCount) bytes of details with a failure; at most \(limit) are allowed"
     case .alreadyAnswered: "the request was answered before"
     case .transport(let error): "\(error)"
+    }
+  }
+}
+
+extension ChannelError {
+  /// Why a message could not be built: what the arena said, if it gave no memory, else what the builder recorded.
+  package init(_ failure: CapnProtoError) {
+    if case .allocationFailed(let refusal) = failure.kind {
+      self.init(refusal)
+    } else {
+      self = .invalidMessage(failure)
+    }
+  }
+
+  init(_ refusal: SegmentAllocationError) {
+    if let error = refusal.cause as? ArenaError {
+      self = .outOfMemory(error)
+    } else {
+      self = .invalidMessage(CapnProtoError(.allocationFailed(refusal)))
     }
   }
 }

@@ -72,7 +72,7 @@ extension Carrier {
         byteCount += unsafe part.bytes.count
       }
     } catch {
-      throw .outOfMemory(error)
+      throw ChannelError(error)
     }
     try lend(memory, count: parts.count, in: &envelope) { unsafe parts[$0].bytes.count }
     countCopy(byteCount: byteCount)

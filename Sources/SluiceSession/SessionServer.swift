@@ -119,12 +119,14 @@ public final class SessionServer: Sendable {
 
   /// A new message in memory that every session of this server may read: build it once, send it to many. For whom it is
   /// secret, it must not be built here.
+  ///
+  /// - Throws: ``ChannelError/outOfMemory(_:)`` when the server-wide arena is at its limit.
   public func makeMessage<Root: StructSchema>(_ root: Root.Type) throws(ChannelError) -> MessageBuilder<Root> {
     let memory = ArenaSegmentAllocator(in: arena) { [weak self] in self?.drainReturns() }
     do {
       return try MessageBuilder(root, allocator: memory)
     } catch {
-      throw .invalidMessage(error)
+      throw ChannelError(error)
     }
   }
 

@@ -113,7 +113,7 @@ import SystemPackage
     do {
       mapping = SharedMapping(try map(descriptor))
     } catch {
-      throw .system(name: name, error)
+      throw SegmentError(name, error)
     }
     // Sound: this object keeps the mapping.
     unsafe baseAddress = UnsafeRawPointer(mapping.mapping.base)

@@ -136,7 +136,7 @@ public final class NamedSegments: Sendable {
       return (file, handle)
     } catch {
       if error.errno == .fileExists { throw .nameTaken(name: name) }
-      guard error.errno == .noSpace || error.errno == .fileTooLarge else { throw .system(name: name, error) }
+      guard error.errno == .noSpace || error.errno == .fileTooLarge else { throw SegmentError(name, error) }
       let room = Self.room
       throw .sharedMemoryFull(name: name, requested: byteCount, limit: room.limit, available: room.available)
     }

@@ -39,7 +39,7 @@ public final class ReadWriteSegment: Sendable {
       try systemCall("fcntl", "F_ADD_SEALS") { sluice_add_seals(descriptor.rawValue, requiredSeals.rawValue) }
       return try ReadWriteSegment(checked: handle, name: name, byteCount: byteCount)
     } catch {
-      throw .system(name: name, error)
+      throw SegmentError(name, error)
     }
   }
 
@@ -60,13 +60,13 @@ public final class ReadWriteSegment: Sendable {
     }
     // Looked at after the seals, since only then can the size not change any more.
     let status: SegmentStatus
-    do { status = try SegmentStatus(of: handle.descriptor) } catch { throw .system(name: name, error) }
+    do { status = try SegmentStatus(of: handle.descriptor) } catch { throw SegmentError(name, error) }
     guard status.isRegularFile else { throw .notSealable(name: name) }
     guard status.byteCount > 0 else { throw .invalidByteCount(name: name, status.byteCount) }
     do {
       try self.init(checked: handle, name: name, byteCount: status.byteCount)
     } catch {
-      throw .system(name: name, error)
+      throw SegmentError(name, error)
     }
   }
 

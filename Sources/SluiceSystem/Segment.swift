@@ -81,7 +81,7 @@ public final class Segment: Sendable {
         name: name, byteCount: byteCount, backing: .named(names.access),
         handle: try NamedSegments.openForReading(name), identity: identity, mapping: mapping, file: file)
     } catch {
-      throw .system(name: name, error)
+      throw SegmentError(name, error)
     }
   }
 
@@ -123,7 +123,7 @@ public final class Segment: Sendable {
       return Segment(
         name: name, byteCount: byteCount, backing: .sealedMemory, handle: handle, identity: identity, mapping: mapping)
     } catch {
-      throw .system(name: name, error)
+      throw SegmentError(name, error)
     }
   }
 

@@ -4,8 +4,14 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
   case invalidName(String)
   /// A segment has at least one byte.
   case invalidByteCount(name: String, Int)
-  /// The kernel refused: no descriptor, no memory or no mapping is left, or a limit of the process was met.
+  /// The kernel refused: no memory is left, or something else went wrong.
   case system(name: String, SystemError)
+  /// The process has as many descriptors as it may (`RLIMIT_NOFILE`). Close some, or raise the limit.
+  case descriptorTableFull(name: String, limit: Int)
+  /// The process has as many mappings as it may (`vm.max_map_count`). Release segments, or raise the limit.
+  case tooManyMappings(name: String, limit: Int)
+  /// The process has no room for the mapping in its address space: `RLIMIT_AS`, or nil where only the processor sets a limit.
+  case addressSpaceFull(name: String, limit: Int?)
   /// What the peer sent is no memfd that can carry seals, but a file, a socket or something else.
   case notSealable(name: String)
   /// The peer's memory lacks seals, so that it could be truncated or written while it is read.
@@ -32,6 +38,13 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case .invalidName(let name): "\"\(name)\" cannot name a segment: 1 to 249 bytes, none of them zero"
     case .invalidByteCount(let name, let byteCount): "segment \(name) cannot have \(byteCount) bytes"
     case .system(let name, let error): "segment \(name): \(error)"
+    case .descriptorTableFull(let name, let limit):
+      "segment \(name) needs a descriptor: the process has all that it may have, RLIMIT_NOFILE is \(limit)"
+    case .tooManyMappings(let name, let limit):
+      "segment \(name) cannot be mapped: the process has all mappings that it may have, vm.max_map_count is \(limit)"
+    case .addressSpaceFull(let name, let limit):
+      "segment \(name) cannot be mapped: no such range of addresses is free, "
+        + "RLIMIT_AS is \(limit.map { "\($0)" } ?? "unlimited")"
     case .notSealable(let name): "segment \(name) was refused: it is not sealable shared memory"
     case .unsealed(let name, let found, let required):
       "segment \(name) was refused: its seals are \(found), required are \(required)"
@@ -46,6 +59,25 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case .sharedMemoryFull(let name, let requested, let limit, let available):
       "segment \(name) of \(requested) bytes does not fit: tmpfs limits /dev/shm to \(limit), \(available) are free"
     case .lock(let error): "named segments need a lock: \(error)"
+    }
+  }
+}
+
+extension SegmentError {
+  /// What the kernel's refusal means for the segment: the limit that was met, where it can be told.
+  init(_ name: String, _ error: SystemError) {
+    switch error.errno {
+    case .tooManyOpenFiles:
+      self = .descriptorTableFull(name: name, limit: ResourceLimit.openDescriptors)
+    case .noMemory where error.operation == "mmap":
+      if let limit = ResourceLimit.mappingsIfReached {
+        self = .tooManyMappings(name: name, limit: limit)
+      } else {
+        let limit = ResourceLimit.addressSpace
+        self = .addressSpaceFull(name: name, limit: limit == .max ? nil : limit)
+      }
+    default:
+      self = .system(name: name, error)
     }
   }
 }

@@ -16,8 +16,10 @@ public struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     self.detail = detail
   }
 
-  /// For example `connect(/run/sluice/cache/socket): Connection refused (errno 111)`.
+  /// For example `connect(/run/sluice/cache/socket): Connection refused (errno 111)`. When the descriptor table is full it
+  /// says how many there may be.
   public var description: String {
-    "\(operation)(\(detail ?? "")): \(errno) (errno \(errno.rawValue))"
+    let limit = errno == .tooManyOpenFiles ? ", RLIMIT_NOFILE is \(ResourceLimit.openDescriptors)" : ""
+    return "\(operation)(\(detail ?? "")): \(errno) (errno \(errno.rawValue)\(limit))"
   }
 }

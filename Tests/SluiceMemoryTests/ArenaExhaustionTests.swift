@@ -24,8 +24,9 @@ import Testing
       while found == nil, live.count < 10 {
         do throws(ArenaError) { live.append(try arena.allocate(byteCount: 1 << 30)) } catch { found = error }
       }
-      guard case .segment(.system(_, let error)) = found, error.errno == .tooManyOpenFiles else {
-        fatalError("expected EMFILE, not \(String(describing: found))")
+      let limit = Int(used) + 3
+      guard case .segment(.descriptorTableFull(_, limit)) = found else {
+        fatalError("expected the limit of descriptors, not \(String(describing: found))")
       }
       // What is free already needs no descriptor: an empty segment makes way for one of the size asked for.
       guard let last = live.popLast()?.baseAddress else { fatalError("nothing was allocated") }
@@ -37,8 +38,8 @@ import Testing
         _ = try small.allocate(byteCount: 64)
         fatalError("allocated without a descriptor")
       } catch {
-        guard case .segment(.system(_, let error)) = error, error.errno == .tooManyOpenFiles else {
-          fatalError("expected EMFILE, not \(error)")
+        guard case .segment(.descriptorTableFull(_, limit)) = error, error.description.contains("\(limit)") else {
+          fatalError("expected the limit of descriptors, not \(error)")
         }
       }
       limits.rlim_cur = old
@@ -65,9 +66,9 @@ import Testing
         _ = try arena.allocate(byteCount: 64 << 20)
         fatalError("allocated without a mapping")
       } catch {
-        guard case .segment(.system(_, let error)) = error, error.errno == .noMemory else {
-          fatalError("expected ENOMEM, not \(error)")
-        }
+        guard case .segment(.tooManyMappings("test.mappings.1", let limit)) = error, limit == ResourceLimit.mappings,
+          limit > mappings.count
+        else { fatalError("expected the limit of mappings, not \(error)") }
       }
       for mapping in mappings.suffix(100) { munmap(mapping, 4096) }
       _ = try arena.allocate(byteCount: 64 << 20)
@@ -81,8 +82,9 @@ import Testing
         _ = try arena.allocate(byteCount: 1 << 50)
         fatalError("allocated more than there are addresses")
       } catch {
-        guard case .segment(.system("test.space.0", let error)) = error, error.errno == .noMemory else {
-          fatalError("expected ENOMEM, not \(error)")
+        let limit = ResourceLimit.addressSpace
+        guard error == .segment(.addressSpaceFull(name: "test.space.0", limit: limit == .max ? nil : limit)) else {
+          fatalError("expected the limit of addresses, not \(error)")
         }
       }
       _ = try arena.allocate(byteCount: 64)

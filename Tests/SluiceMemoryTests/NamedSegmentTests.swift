@@ -141,4 +141,45 @@ import Testing
     // Work goes on.
     _ = try Segment.create(name: "\(prefix).0", byteCount: 4096, in: .named(names))
   }
+
+  private static var mayMount: Bool {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+    let capabilities = line?.split(whereSeparator: \.isWhitespace).last.flatMap { UInt64($0, radix: 16) } ?? 0
+    return capabilities & 1 << 21 != 0  // CAP_SYS_ADMIN
+  }
+
+  /// In a process with a `/dev/shm` of its own, of 4 MiB, which an arena fills.
+  @Test(.enabled(if: mayMount)) func `who met the limit of a tmpfs goes on after room returned`() async {
+    await #expect(processExitsWith: .success) { [prefix = prefix as String] in
+      // Glibc's module shows neither. The new root of mounts is this thread's alone, which nothing below leaves.
+      let unshare = unsafeBitCast(dlsym(nil, "unshare"), to: (@convention(c) (Int32) -> Int32).self)
+      typealias Mount =
+        @convention(c) (
+          UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafePointer<CChar>?, UInt, UnsafePointer<CChar>?
+        ) -> Int32
+      let mount = unsafeBitCast(dlsym(nil, "mount"), to: Mount.self)
+      let (newMounts, recursivelyPrivate) = (0x20000 as Int32, 0x4000 | 0x40000 as UInt)
+      guard unshare(newMounts) == 0, mount(nil, "/", nil, recursivelyPrivate, nil) == 0,
+        mount("none", "/dev/shm", "tmpfs", 0, "size=4m") == 0
+      else { fatalError("no mount of its own: errno \(errno)") }
+
+      let names = try NamedSegments(prefix: prefix, access: .owner)
+      let arena = try Arena(name: prefix, scope: .session, byteLimit: 1 << 30, in: .named(names))
+      var live: [UnsafeMutableRawBufferPointer] = []
+      var found: ArenaError?
+      while found == nil, live.count < 10 {
+        do throws(ArenaError) { live.append(try arena.allocate(byteCount: 1 << 20)) } catch { found = error }
+      }
+      guard case .segment(.sharedMemoryFull(_, _, limit: 4 << 20, let available)) = found, available < 4 << 20 else {
+        fatalError("expected the limit of the tmpfs, not \(String(describing: found))")
+      }
+      guard let last = live.popLast()?.baseAddress else { fatalError("nothing was allocated") }
+      arena.deallocate(last)
+      arena.trim()
+      live.append(try arena.allocate(byteCount: 1 << 20))
+      // Each byte is there: nothing was promised that the tmpfs does not have.
+      for buffer in live { buffer.initializeMemory(as: UInt8.self, repeating: 1) }
+    }
+  }
 }

@@ -17,11 +17,25 @@ public struct SegmentAllocationError: Error, Sendable, Hashable {
   public let reason: String
   /// The bytes that were asked for.
   public let requestedByteCount: Int
+  /// The allocator's own error, if it has one. Not compared: the reason says the same.
+  public let cause: (any Error)?
 
   /// An allocation of `requestedByteCount` bytes that failed for `reason`.
-  public init(reason: String, requestedByteCount: Int) {
+  public init(reason: String, requestedByteCount: Int, cause: (any Error)? = nil) {
     self.reason = reason
     self.requestedByteCount = requestedByteCount
+    self.cause = cause
+  }
+
+  /// Whether both have the same reason, for the same number of bytes.
+  public static func == (left: Self, right: Self) -> Bool {
+    left.reason == right.reason && left.requestedByteCount == right.requestedByteCount
+  }
+
+  /// Hashes what is compared.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(reason)
+    hasher.combine(requestedByteCount)
   }
 }
 
