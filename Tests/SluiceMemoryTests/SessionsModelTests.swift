@@ -26,18 +26,29 @@ private final class Allocation: LentMemory {
 private final class Held: LentMemory {
   let lentByteCount: Int
   let loan: Int
+  /// Where it is read.
+  nonisolated(unsafe) let place: UnsafeRawPointer
   private let lease: Lease
   private let pair: LoanPair
+  /// For what somebody else has sent on in place.
+  private let view: BorrowedView?
 
-  init(_ pair: LoanPair, _ lease: Lease, loan: Int, byteCount: Int) throws {
+  init(
+    _ pair: LoanPair, _ lease: Lease, loan: Int, at place: UnsafeRawPointer, byteCount: Int, view: BorrowedView?
+  ) throws {
     self.pair = pair
     self.lease = lease
     self.loan = loan
+    self.place = place
+    self.view = view
     lentByteCount = byteCount
     #expect(try pair.borrower.take(lease) == true)
   }
 
   deinit { pair.borrower.giveBack(lease) }
+
+  /// Others are about to read it.
+  func show() { pair.borrower.show(lease) }
 }
 
 /// A server with three clients, which also lend to each other. In one process, but with all that is real below sessions:
@@ -51,7 +62,7 @@ private final class World {
     /// The server's memory for this client alone.
     let arena: Arena
     /// This client's own memory.
-    let own: Arena
+    var own: Arena
     var held: [Held] = []
     /// To the other clients, by number.
     var relays: [LoanPair]
@@ -65,6 +76,10 @@ private final class World {
     var isHeld = true
     /// Of which other loan this is the sending on, in place.
     var source: Int?
+    /// Whether it was sent on in place.
+    var isShown = false
+    /// Whether its holder died after that.
+    var isOrphan = false
     var isOver = false
   }
 
@@ -72,6 +87,10 @@ private final class World {
   var clients: [Client]
   /// Sessions that have ended while something was out.
   var ended: [(client: Int, pair: LoanPair)] = []
+  /// What the server lent to clients that are dead: kept as long as others read what those have sent on.
+  var orphaned: [Lender] = []
+  /// What was the dead's: nothing of it is released, or returns anything, any more.
+  var dead: [Client] = []
   var kept: [Allocation] = []
 
   // The model.
@@ -115,29 +134,37 @@ private final class World {
 
   func lend(at index: Int, to client: Int) throws {
     let allocation = kept[index]
-    let place = try #require(sizes[allocation.number]).arena
-    guard place == 0 || place == client + 1 else { return }  // nobody else may map it
-    guard let held = try lend(allocation, by: clients[client].session, isBorrowed: false) else { return }
-    loans.append(Loan(allocation: allocation.number, arena: place, client: client))
+    let arena = try #require(sizes[allocation.number]).arena
+    guard arena == 0 || arena == client + 1 else { return }  // nobody else may map it
+    guard let place = allocation.buffer.baseAddress,
+      let held = try lend(allocation, at: place, by: clients[client].session)
+    else { return }
+    loans.append(Loan(allocation: allocation.number, arena: arena, client: client))
     clients[client].held.append(held)
   }
 
-  private func lend(_ memory: any LentMemory, by pair: LoanPair, isBorrowed: Bool) throws -> Held? {
+  private func lend(
+    _ memory: any LentMemory, at place: UnsafeRawPointer, by pair: LoanPair, view: BorrowedView? = nil
+  ) throws -> Held? {
     let lease: Lease
     do throws(LeaseError) {
-      lease = try pair.lender.lend(memory, isBorrowed: isBorrowed)
+      lease = try pair.lender.lend(memory, isBorrowed: view != nil)
     } catch {
       #expect(error == .limitReached(capacity: 64))
       return nil
     }
-    return try Held(pair, lease, loan: loans.count, byteCount: memory.lentByteCount)
+    return try Held(pair, lease, loan: loans.count, at: place, byteCount: memory.lentByteCount, view: view)
   }
 
   func sendOn(_ message: Held, from sender: Int, to receiver: Int) throws {
     let source = loans[message.loan]
     let pair = clients[sender].relays[receiver]
     if source.arena == 0 {
-      guard let held = try lend(message, by: pair, isBorrowed: true) else { return }
+      // In the order of a session: first it is marked, then the other one counts its view, then it goes.
+      message.show()
+      loans[message.loan].isShown = true
+      let view = try #require(clients[receiver].session.borrower.viewOfOthers())
+      guard let held = try lend(message, at: message.place, by: pair, view: view) else { return }
       loans.append(Loan(allocation: source.allocation, arena: 0, client: receiver, source: message.loan))
       clients[receiver].held.append(held)
     } else {
@@ -145,7 +172,7 @@ private final class World {
       let place = 1 + Self.clientCount + sender
       let copy = try Allocation(arena(place), number: number, byteCount: message.lentByteCount)
       sizes[number] = (place, copy.buffer.count)
-      guard let held = try lend(copy, by: pair, isBorrowed: false) else { return }
+      guard let base = copy.buffer.baseAddress, let held = try lend(copy, at: base, by: pair) else { return }
       loans.append(Loan(allocation: number, arena: place, client: receiver))
       clients[receiver].held.append(held)
     }
@@ -165,35 +192,39 @@ private final class World {
     clients[client].session = try LoanPair(capacity: 64)
   }
 
-  /// The client's process is gone: it returns nothing, and what it lent is nobody's any more.
+  /// The client's process is gone: it returns nothing, and what was its own is nobody's any more. What it has sent on in
+  /// place stays where it is.
   func kill(_ client: Int) throws {
-    var dead = clients[client]
-    dead.session.lender.reclaimAll()
-    for (index, loan) in loans.enumerated() where loan.client == client {
-      // All sessions of this client, those that had ended included, are of a dead process now.
-      if loan.arena <= Self.clientCount { loans[index].isOver = true }
-      loans[index].isHeld = false
-    }
-    for (of, pair) in ended where of == client { pair.lender.reclaimAll() }
-    // Who lent to it learns the same, and it lends nothing any more.
-    for other in clients.indices {
+    dead.append(clients[client])
+    let lenders = [clients[client].session.lender] + ended.filter { $0.client == client }.map(\.pair.lender)
+    ended.removeAll { $0.client == client }
+    for lender in lenders { lender.reclaimAll(unlessShown: true) }
+    orphaned += lenders
+    // The others learn that it is dead, and it of nothing.
+    for other in clients.indices where other != client {
       clients[other].relays[client].lender.reclaimAll()
       clients[other].relays[client] = try LoanPair(capacity: 64)
-      dead.relays[other].lender.reclaimAll()
-      dead.relays[other] = try LoanPair(capacity: 64)
-      clients[other].held.removeAll { held in
-        // What it had sent on ends with the session to it; its own memory died with it.
-        let loan = loans[held.loan]
-        let isFromDead =
-          loan.arena == 1 + Self.clientCount + client || loan.source.map { loans[$0].client == client } == true
-        if isFromDead { loans[held.loan].isHeld = false }
-        return isFromDead
-      }
     }
-    dead.held = []
-    dead.relays[client] = try LoanPair(capacity: 64)
-    dead.session = try LoanPair(capacity: 64)
-    clients[client] = dead
+    clients[client] = Client(
+      session: try LoanPair(capacity: 64), arena: clients[client].arena,
+      own: try Arena(name: "test.world.own.\(client)", scope: .session, byteLimit: 256 << 20),
+      relays: try (0..<Self.clientCount).map { _ in try LoanPair(capacity: 64) })
+
+    let own = 1 + Self.clientCount + client
+    for index in loans.indices {
+      // Copies that it had made are in memory of its own.
+      if loans[index].arena == own { loans[index].isOver = true }
+      guard loans[index].client == client else { continue }
+      // What it held is over, but for what the server lent it and it has shown to others.
+      let isKept = loans[index].source == nil && loans[index].isShown && isOut(index)
+      if isKept { loans[index].isOrphan = true } else { loans[index].isOver = true }
+      loans[index].isHeld = false
+    }
+  }
+
+  /// Whether a living client reads what another has sent on in place.
+  private var isAnythingViewed: Bool {
+    clients.contains { $0.session.lender.isViewed } || ended.contains { $0.pair.lender.isViewed }
   }
 
   /// Books what has come back, until nothing more does: what was sent on comes back through two hands.
@@ -203,14 +234,21 @@ private final class World {
       count = clients.reduce(0) { $0 + $1.session.lender.drain() + $1.relays.reduce(0) { $0 + $1.lender.drain() } }
       count += ended.reduce(0) { $0 + $1.pair.lender.drain() }
     } while count > 0
-    ended.removeAll { $0.pair.lender.outstandingCount == 0 }
+    ended.removeAll { $0.pair.lender.outstandingCount == 0 && !$0.pair.lender.isViewed }
+    if !isAnythingViewed {
+      for lender in orphaned { lender.reclaimAll() }
+      orphaned = []
+    }
+    if !loans.contains(where: { $0.source != nil && $0.isHeld }) {
+      for index in loans.indices where loans[index].isOrphan { loans[index].isOver = true }
+    }
   }
 
   // MARK: The model
 
   func isOut(_ index: Int) -> Bool {
     let loan = loans[index]
-    guard !loan.isOver else { return false }
+    guard !loan.isOver, !loan.isOrphan else { return !loan.isOver }
     return loan.isHeld || loans.indices.contains { loans[$0].source == index && isOut($0) }
   }
 
@@ -224,6 +262,13 @@ private final class World {
     return bytes
   }
 
+  /// Whether all that is held is what was written, by its number: no memory is used again while it can be read.
+  var isWhole: Bool {
+    clients.allSatisfy { client in
+      client.held.allSatisfy { $0.place.load(as: Int.self) == loans[$0.loan].allocation }
+    }
+  }
+
   func bytes() -> [Int] { (0..<(1 + 2 * Self.clientCount)).map { arena($0).inUseByteCount } }
 }
 
@@ -234,6 +279,7 @@ private final class World {
   func `bytes in use are the model's after each step`(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let world = try World()
+    var orphans = 0
     for step in 0..<600 {
       let client = Int.random(in: 0..<World.clientCount, using: &random)
       let heldCount = world.clients[client].held.count
@@ -269,7 +315,10 @@ private final class World {
       world.settle()
       let (found, expected) = (world.bytes(), world.expectedBytes())
       try #require(found == expected, "after step \(step)")
+      try #require(world.isWhole, "after step \(step)")
+      orphans += world.loans.contains { $0.isOrphan && !$0.isOver } ? 1 : 0
     }
+    #expect(orphans > 0, "the dead have sent on")
     for client in 0..<World.clientCount { try world.kill(client) }
     world.kept = []
     world.settle()
