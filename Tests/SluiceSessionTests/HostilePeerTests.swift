@@ -1,12 +1,12 @@
 import Foundation
 import SluiceMemory
-import SluiceSystem
 import SystemPackage
 import TestSchema
 import Testing
 
 @testable import SluiceChannel
 @testable import SluiceSession
+@testable import SluiceSystem
 @testable import SluiceTransport
 
 /// A client that speaks the protocol and lies in it. Only its own session may suffer.
@@ -144,6 +144,25 @@ import Testing
       defer { try? FileManager.default.removeItem(atPath: path.string) }
       ftruncate(file.descriptor.rawValue, 4096)
       liar.say(.segment(announcement), handles: [file])
+    }
+  }
+
+  @Test func `a memfd that is unsealed, lacks a seal, is empty or too small`() async throws {
+    let announcement = Control.AnnouncedSegment(id: 1, name: "forged", byteCount: 4096, scope: .session)
+    let all: SegmentSeals = .required
+    let forgeries: [(byteCount: Int, seals: SegmentSeals, hint: String)] = [
+      (4096, [], "its seals are"), (4096, all.subtracting(.futureWrite), "its seals are"),
+      (4096, all.subtracting(.shrink), "its seals are"), (4096, all.subtracting(.grow), "its seals are"),
+      (4096, all.subtracting(.seal), "its seals are"), (0, all, "it has 0 bytes"), (4095, all, "it has 4095 bytes"),
+    ]
+    for forgery in forgeries {
+      try await expectViolation(forgery.hint) { liar in
+        let memory = try Segment.createMemory(name: "forged")
+        try #require(ftruncate(memory.descriptor.rawValue, forgery.byteCount) == 0)
+        let addSeals: Int32 = 1033
+        try #require(fcntl(memory.descriptor.rawValue, addSeals, forgery.seals.rawValue) == 0)
+        liar.say(.segment(announcement), handles: [memory])
+      }
     }
   }
 

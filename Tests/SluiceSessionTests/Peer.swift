@@ -36,11 +36,17 @@ struct Peer: Sendable {
     Foundation.kill(processID, SIGSTOP)
   }
 
-  /// Stops the peer, and waits until it is.
+  /// Stops the peer, and waits until each of its threads is.
   func stopped() async throws {
     stop()
-    while try Resources.text("/proc/\(processID)/stat").split(separator: ")").last?.hasPrefix(" T") != true {
-      await Task.yield()
+    let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/task")
+    for thread in threads {
+      // A thread that has ended meanwhile has no file.
+      while let text = try? Resources.text("/proc/\(processID)/task/\(thread)/stat"),
+        text.split(separator: ")").last?.hasPrefix(" T") != true
+      {
+        await Task.yield()
+      }
     }
   }
 

@@ -105,8 +105,8 @@ func churn(_ app: ServerApp, count: Int) async throws {
 }
 
 /// Builds payloads fresh, has them read whole, and says how many pages either end had to be given for it.
-func steady(_ app: ServerApp, sizes: [Int]) async throws {
-  let session = try await connect(app)
+func steady(_ app: ServerApp, sizes: [Int], options: SessionOptions) async throws {
+  let session = try await ClientSession.connect(ClientApp("test-client"), to: app, options: options)
   let channel = try await session.openChannel(Exchange.self)
   func cycle(_ size: Int) throws -> Int {
     var request = try channel.makeMessage()
@@ -120,82 +120,17 @@ func steady(_ app: ServerApp, sizes: [Int]) async throws {
   }
   for size in sizes {
     var there = 0
-    for _ in 0..<5 { there = try cycle(size) }
+    // Enough of the small ones that a page for each would be seen.
+    let rounds = size < 1 << 20 ? 400 : 10
+    for _ in 0..<max(5, rounds / 10) { there = try cycle(size) }
     let mapped = try Memory.mappings(of: app)
     let (here, before) = (Memory.minorFaultCount, there)
-    for _ in 0..<10 { there = try cycle(size) }
+    for _ in 0..<rounds { there = try cycle(size) }
     let faults = Memory.minorFaultCount - here
     let isSame = try Memory.mappings(of: app) == mapped
     say("size \(size) here \(faults) there \(there - before) mappings \(isSame ? "same" : "changed")")
   }
   session.close()
-}
-
-/// Reads each byte of all that it may map of the server's, and says which of some bytes stand there many in a row.
-func scan(_ app: ServerApp, bytes: [UInt8]) async throws {
-  let session = try await connect(app)
-  let channel = try await session.openChannel(Exchange.self)
-  let held = try await ask(channel, "payload", 300_000)
-  // Glibc's module does not show memmem(3).
-  typealias Find = @convention(c) (UnsafeRawPointer, Int, UnsafeRawPointer, Int) -> UnsafeRawPointer?
-  let find = unsafeBitCast(dlsym(nil, "memmem"), to: Find.self)
-  say("holding")
-  while readLine() == "scan" {
-    var found: Set<UInt8> = []
-    var byteCount = 0
-    for line in try Memory.mappings(of: app) where line.contains(" r--s ") {
-      let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
-      guard let start = UnsafeRawPointer(bitPattern: bounds[0]) else { throw PeerError("a mapping at 0") }
-      let size = Int(bounds[1] - bounds[0])
-      byteCount += size
-      for byte in bytes {
-        let pattern = [UInt8](repeating: byte, count: 32)
-        if find(start, size, pattern, pattern.count) != nil { found.insert(byte) }
-      }
-    }
-    say("scanned \(byteCount) found \(found.sorted().map(String.init).joined(separator: " "))")
-  }
-  withExtendedLifetime(held) {}
-}
-
-/// Tries to do to borrowed memory what must not work, as root and then as nobody, and at last writes to it.
-func attack(_ app: ServerApp) async throws {
-  let session = try await connect(app)
-  let channel = try await session.openChannel(Exchange.self)
-  let lent = try await ask(channel, "segment")
-  guard let handle = lent.takeHandles().first else { throw PeerError("no segment came along") }
-  let page = try lent.read { root in
-    let chunk = try root.chunks[0]
-    return chunk.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) & ~4095 }
-  }
-  guard let target = UnsafeMutableRawPointer(bitPattern: page) else { throw PeerError("a message at 0") }
-  for user in ["owner", "nobody"] {
-    if user == "nobody", setgid(65_534) != 0 || setuid(65_534) != 0 { throw PeerError("cannot change the user") }
-    attack(handle.descriptor.rawValue, target, as: user)
-    let path = "/proc/self/fd/\(handle.descriptor.rawValue)"
-    let again = open(path, O_RDWR | O_CLOEXEC)
-    say("attack \(user) reopen \(again >= 0 ? "opened" : "refused")")
-    if again >= 0 { attack(again, target, as: "\(user)-reopened") }
-  }
-  say("writing")
-  signal(SIGSEGV, SIG_DFL)  // without a crash report, which takes its time
-  target.storeBytes(of: 1, as: UInt8.self)
-  say("written")
-}
-
-private func attack(_ descriptor: Int32, _ page: UnsafeMutableRawPointer, as user: String) {
-  let fallocate = unsafeBitCast(
-    dlsym(nil, "fallocate"), to: (@convention(c) (Int32, Int32, Int, Int) -> Int32).self)
-  let attempts: [(String, () -> Bool)] = [
-    ("write", { pwrite(descriptor, [1] as [UInt8], 1, 0) == 1 }),
-    ("shrink", { ftruncate(descriptor, 0) == 0 }),
-    ("grow", { ftruncate(descriptor, 1 << 40) == 0 }),
-    ("punch", { fallocate(descriptor, 3, 0, 1 << 20) == 0 }),
-    ("map", { mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) != MAP_FAILED }),
-    ("protect", { mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0 }),
-    ("remove", { madvise(page, 4096, 9) == 0 }),
-  ]
-  for (name, attempt) in attempts { say("attack \(user) \(name) \(attempt() ? "worked" : "failed")") }
 }
 
 /// A client of one server and the server of another: sends on what it receives.

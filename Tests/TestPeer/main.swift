@@ -5,8 +5,11 @@
 //   TestPeer answer DIR            a client that opens a channel and answers, as the server does
 //   TestPeer memory DIR BYTES...   a client that asks for payloads and says how its private memory grew
 //   TestPeer churn DIR COUNT       a client that allocates much and often, at both ends
-//   TestPeer steady DIR BYTES...   a client that sends payloads, and says how many pages that takes
-//   TestPeer scan DIR BYTE...      a client that reads all that it may map
+//   TestPeer steady DIR BYTES...   a client that sends payloads, and says how many pages that takes; `steady-named` in named
+//                                  segments
+//   TestPeer scan DIR BYTE...      a client that reads all that it may map, and looks for bytes and for the owner's pointers
+//   TestPeer gigabyte DIR          a client that asks for 1 GiB, and says where it reads it
+//   TestPeer outlive DIR           a client that holds messages longer than their session
 //   TestPeer attack DIR            a client that tries to write to what it borrowed
 //   TestPeer relay DIR DIR         a client of the first that serves the second, and sends on what it receives
 //   TestPeer listen DIR DIR        a client of both
@@ -55,8 +58,13 @@ do {
     try await serve(ServerApp(app.name, allowing: ["test-client"], runtimeDirectory: directory), options: .named)
   case "hold-named": try await holdNamed(app)
   case "churn": try await churn(served(arguments[1]), count: Int(arguments[2]) ?? 0)
-  case "steady": try await steady(served(arguments[1]), sizes: arguments.dropFirst(2).compactMap { Int($0) })
+  case "steady", "steady-named":
+    try await steady(
+      served(arguments[1]), sizes: arguments.dropFirst(2).compactMap { Int($0) },
+      options: arguments[0] == "steady" ? SessionOptions() : .named)
   case "scan": try await scan(served(arguments[1]), bytes: arguments.dropFirst(2).compactMap { UInt8($0) })
+  case "gigabyte": try await readGigabyte(served(arguments[1]))
+  case "outlive": try await outlive(served(arguments[1]), options: settings.options)
   case "attack": try await attack(app)
   case "relay": try await relay(served(arguments[1]), served(arguments[2]))
   case "keep": try await keep(served(arguments[1]), served(arguments[2]))

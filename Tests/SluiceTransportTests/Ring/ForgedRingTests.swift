@@ -180,6 +180,12 @@ private struct Forger {
     #expect(throws: RingSetupError.wrongHandleCount(1, expected: 2)) {
       try complete(8192, 1000, Array(handles.prefix(1)))
     }
+    // Sealed against another size, but not against writing.
+    let writable = try ReadWriteSegment.create(name: "writable", byteCount: 16_384)
+    let seals: SegmentSeals = [.seal, .shrink, .grow]
+    #expect(throws: RingSetupError.segment(.unsealed(name: "the peer's ring", found: seals, required: .required))) {
+      try complete(8192, 1000, [writable.handle, handles[1]])
+    }
     let pipe = try Canary()
     let end = pipe.reading
     #expect(throws: RingSetupError.segment(.notSealable(name: "the peer's ring"))) {
