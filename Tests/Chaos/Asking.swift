@@ -76,12 +76,14 @@ final class Asker: Sendable {
 
   private func use(_ session: Session, _ number: UInt64) async throws {
     guard let channel = try await openChannel(in: session) else { return }
+    guard let ledger = try await join(channel) else { return }
     let isHeard = Flag()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for lane in 0..<Self.width {
         let seed = setting.seed &+ number << 8 &+ UInt64(lane)
         // Half of them block a thread each.
-        var exchanges = Exchanges(asker: self, isBlocking: lane % 2 == 1, isHeard: isHeard, seed: seed)
+        var exchanges = Exchanges(
+          asker: self, ledger: lane % 2 == 1 ? ledger : nil, isHeard: isHeard, seed: seed)
         group.addTask { try await exchanges.run(on: channel) }
       }
       group.addTask { try await self.openAndClose(in: session) }
@@ -99,6 +101,19 @@ final class Asker: Sendable {
     guard await session.end() != nil else { throw ChaosError("a session does not end") }
   }
 
+  /// Joins the server's read-write memory; nil if the session has ended.
+  private func join(_ channel: Channel<Exchange>) async throws -> Ledger? {
+    do {
+      var question = try channel.makeMessage()
+      question.root.text = "join"
+      return try Ledger(joining: try await channel.request(question, timeout: .seconds(20)))
+    } catch ChannelError.timedOut {
+      throw ChaosError("joining the read-write arena hung")
+    } catch ChannelError.sessionEnded {
+      return nil
+    }
+  }
+
   /// Opens channels, asks once on each, and closes it, until the session or the run ends.
   private func openAndClose(in session: Session) async throws {
     var turn: UInt64 = 0
@@ -109,7 +124,7 @@ final class Asker: Sendable {
       let channel = try await openChannel(in: session, link: turn % 3 == 2 ? .own() : .shared)
     {
       turn += 1
-      var exchanges = Exchanges(asker: self, isBlocking: false, isHeard: isHeard, seed: setting.seed &+ turn << 40)
+      var exchanges = Exchanges(asker: self, ledger: nil, isHeard: isHeard, seed: setting.seed &+ turn << 40)
       guard try await exchanges.once(on: channel) else { return }
       channel.close()
     }

@@ -55,8 +55,23 @@ final class Child {
     return String(decoding: bytes[..<count], as: UTF8.self)
   }
 
-  /// Ends the process at once, and waits for its end.
-  func kill() {
+  /// Ends the process at once, and waits for its end. A process that had ended by itself, or had said that something was
+  /// wrong, is thrown.
+  func kill() throws {
+    Glibc.kill(processID, SIGKILL)
+    process.waitUntilExit()
+    guard process.terminationReason == .uncaughtSignal, process.terminationStatus == SIGKILL else {
+      throw ChaosError("\(self) ended by itself, with \(process.terminationStatus)")
+    }
+    let deadline = Date(timeIntervalSinceNow: Self.patience)
+    while let more = try read(until: deadline), !more.isEmpty { unread += more }
+    if let line = unread.split(separator: "\n").first(where: { $0.hasPrefix("wrong") }) {
+      throw ChaosError("\(self): \(line)")
+    }
+  }
+
+  /// Ends the process, whatever it was about.
+  func abandon() {
     Glibc.kill(processID, SIGKILL)
     process.waitUntilExit()
   }

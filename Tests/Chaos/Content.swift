@@ -41,18 +41,29 @@ struct Content: Sendable {
 
   /// Whether a message has these words and this hash.
   func matches(_ message: Message<Exchange>) throws -> Bool {
+    let hash = try hash(in: message)
+    return try hash != nil && message.read { $0.number } == hash
+  }
+
+  /// Whether a message has these words, or none.
+  func matchesIfAny(_ message: Message<Exchange>) throws -> Bool {
+    try message.read { try $0.chunks.count } == 0 || hash(in: message) != nil
+  }
+
+  /// The hash of the words of a message; nil if they are others than these.
+  private func hash(in message: Message<Exchange>) throws -> UInt64? {
     try message.read { root in
       let chunks = try root.chunks
-      guard chunks.count == 1 else { return false }
+      guard chunks.count == 1 else { return nil }
       let bytes = try chunks[0]
-      guard bytes.byteCount == wordCount * 8 else { return false }
+      guard bytes.byteCount == wordCount * 8 else { return nil }
       var words = SeededGenerator(seed: seed)
       var (expected, found) = (Hash(), Hash())
       for index in 0..<wordCount {
         expected.add(words.next())
         found.add(bytes.unsafeLoadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
       }
-      return expected.value == found.value && root.number == expected.value
+      return expected.value == found.value ? found.value : nil
     }
   }
 

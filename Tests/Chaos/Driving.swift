@@ -59,7 +59,7 @@ struct ChaosRun {
         try killServer(with: Array(clients.indices))
       default:
         let index = Int.random(in: clients.indices, using: &generator)
-        killClient(index)
+        try killClient(index)
         try start(index)
         // Every other time the next kill hits it while it starts.
         if Bool.random(using: &generator) { try clients[index].line("asking") }
@@ -69,8 +69,8 @@ struct ChaosRun {
   }
 
   private mutating func killServer(with victims: [Int]) throws {
-    for index in victims { killClient(index) }
-    server.kill()
+    for index in victims { try killClient(index) }
+    try server.kill()
     killCount += 1
     server = try Child("serve", setting.arguments)
     try server.line("ready")
@@ -79,8 +79,8 @@ struct ChaosRun {
     for client in clients { try client.line("asking") }
   }
 
-  private mutating func killClient(_ index: Int) {
-    clients[index].kill()
+  private mutating func killClient(_ index: Int) throws {
+    try clients[index].kill()
     killCount += 1
   }
 
@@ -106,6 +106,6 @@ struct ChaosRun {
 
   /// After a failure.
   func killAll() {
-    for child in clients + [server] { child.kill() }
+    for child in clients + [server] { child.abandon() }
   }
 }

@@ -6,8 +6,8 @@ import TestSchema
 /// Requests that are sent one after the other, each answered rightly or failed by the death of the server.
 struct Exchanges: Sendable {
   let asker: Asker
-  /// Whether a thread blocks for each request, instead of a task that suspends.
-  let isBlocking: Bool
+  /// What some of the requests are entered into; for those that block a thread each, instead of a task that suspends.
+  let ledger: Ledger?
   /// Raised with the first answer of a session.
   let isHeard: Flag
   private var generator: SeededGenerator
@@ -19,11 +19,13 @@ struct Exchanges: Sendable {
     let kind: String
     let content: Content
     let hasPayload: Bool
+    /// Whether it is asked while the ledger's mutex is held.
+    let isEntered: Bool
   }
 
-  init(asker: Asker, isBlocking: Bool, isHeard: Flag, seed: UInt64) {
+  init(asker: Asker, ledger: Ledger?, isHeard: Flag, seed: UInt64) {
     self.asker = asker
-    self.isBlocking = isBlocking
+    self.ledger = ledger
     self.isHeard = isHeard
     generator = SeededGenerator(seed: seed)
   }
@@ -48,7 +50,7 @@ struct Exchanges: Sendable {
       default: throw ChaosError("the session ended otherwise than by death: \(end)")
       }
     } catch ChannelError.timedOut {
-      throw ChaosError("a request hung: \(request), \(isBlocking ? "blocking" : "suspended"), \(channel.statistics)")
+      throw ChaosError("a request hung: \(request), \(ledger == nil ? "suspended" : "blocking"), \(channel.statistics)")
     }
     guard try request.content.matches(answer) else {
       throw ChaosError("a wrong answer: \(request.kind), \(request.content)")
@@ -69,11 +71,13 @@ struct Exchanges: Sendable {
       kind == "cached"
       ? Content(cached: Int.random(in: 0..<Content.cachedCount, using: &generator))
       : Content(wordCount: Int.random(in: 1...(1 << bits), using: &generator), seed: generator.next())
-    return Request(kind: kind, content: content, hasPayload: Int.random(in: 0..<3, using: &generator) == 0)
+    return Request(
+      kind: kind, content: content, hasPayload: Int.random(in: 0..<3, using: &generator) == 0,
+      isEntered: Int.random(in: 0..<8, using: &generator) == 0)
   }
 
   private func send(_ request: Request, on channel: Channel<Exchange>) async throws -> Message<Exchange> {
-    guard isBlocking else {
+    guard let ledger else {
       let message = try message(request, on: channel)
       return try await channel.request(message, timeout: .seconds(20))
     }
@@ -82,7 +86,8 @@ struct Exchanges: Sendable {
         continuation.resume(
           with: Result {
             let message = try self.message(request, on: channel)
-            return try channel.requestSync(message, timeout: .seconds(20))
+            if !request.isEntered { return try channel.requestSync(message, timeout: .seconds(20)) }
+            return try ledger.enter { try channel.requestSync(message, timeout: .seconds(20)) }
           })
       }
     }

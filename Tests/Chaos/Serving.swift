@@ -6,6 +6,7 @@ import TestSchema
 func serve(_ setting: Setting) async throws {
   let server = try SessionServer(setting.app, options: setting.options)
   let cache = try (0..<Content.cachedCount).map { try CachedMessage(server, Content(cached: $0)) }
+  let ledger = try Ledger()
   let counts = SessionCounts()
   // What a process holds for its first session and keeps is none of the sessions'.
   let before = try Possessions(of: setting.appName)
@@ -15,7 +16,7 @@ func serve(_ setting: Setting) async throws {
     for try await session in server.sessions {
       counts.opened.wrappingAdd(1, ordering: .relaxed)
       Task {
-        await serve(session, of: server, cache)
+        await serve(session, of: server, cache, ledger)
         counts.ended.wrappingAdd(1, ordering: .relaxed)
       }
     }
@@ -39,7 +40,9 @@ func serve(_ setting: Setting) async throws {
     })
   else { throw ChaosError("left: \(try Possessions(of: setting.appName)); in the beginning: \(before)") }
   withExtendedLifetime(cache) {}
-  say("done \(opened) sessions")
+  // Whoever died with it, it can be had, and was never broken but by a death.
+  try ledger.enter {}
+  say("done \(opened) sessions, \(try ledger.entries) entries, \(try ledger.mended) mended")
 }
 
 /// A message that is built once, in server-wide memory.
@@ -59,7 +62,9 @@ private final class SessionCounts: Sendable {
 }
 
 /// Serves one session to its end, and until it holds nothing of this process any more.
-private func serve(_ session: Session, of server: SessionServer, _ cache: [CachedMessage]) async {
+private func serve(
+  _ session: Session, of server: SessionServer, _ cache: [CachedMessage], _ ledger: Ledger
+) async {
   await withTaskGroup(of: Void.self) { group in
     group.addTask {
       // Ends with the session, in order or not.
@@ -67,7 +72,7 @@ private func serve(_ session: Session, of server: SessionServer, _ cache: [Cache
         for try await channel in session.channels(of: Exchange.self) {
           Task {
             for try await request in channel.requests {
-              Task { await answer(request, on: channel, server, cache) }
+              Task { await answer(request, on: channel, server, cache, ledger) }
             }
           }
         }
@@ -88,12 +93,20 @@ private func serve(_ session: Session, of server: SessionServer, _ cache: [Cache
 }
 
 private func answer(
-  _ request: Request<Exchange>, on channel: Channel<Exchange>, _ server: SessionServer, _ cache: [CachedMessage]
+  _ request: Request<Exchange>, on channel: Channel<Exchange>, _ server: SessionServer, _ cache: [CachedMessage],
+  _ ledger: Ledger
 ) async {
   do {
     let (kind, number) = try request.message.read { root in (try root.text, root.number) }
     let content = Content(number: number)
+    guard try content.matchesIfAny(request.message) else {
+      return say("wrong: a request has other words than were sent")
+    }
     switch kind {
+    case "join":
+      var reply = try channel.makeMessage()
+      reply.root.number = UInt64(ledger.offset)
+      try await request.reply(reply, handles: [try ledger.arena.handle.duplicated()])
     case "cached":
       try await request.reply(cache[Int(content.seed % UInt64(cache.count))].message)
     case "wide":
