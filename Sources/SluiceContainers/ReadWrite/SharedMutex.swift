@@ -5,8 +5,14 @@ import Synchronization
 ///
 /// The word holds who has the mutex (``Participants``), so that a waiter can prove that they are dead, and take it over: then
 /// ``Acquisition/previousOwnerDied`` says so, and the new holder decides what to make of the data: mend it and unlock, or
-/// ``abandon()`` it. A waiter sleeps on the word, for at most 50 ms at a time: so a holder that dies at any instruction, also
-/// between unlocking and waking, delays others by no more.
+/// ``abandon()`` it. A waiter sleeps on the word, for 2 ms at first and at most 50 ms at a time: so a holder that dies at any
+/// instruction, also between unlocking and waking, delays others by no more. An orderly unlock wakes one at once.
+///
+/// Why it naps, and is not told of the death: the kernel tells only of threads, by their number in one pid namespace (robust
+/// lists, `FUTEX_LOCK_PI`), and so of a thread that ended while its process goes on, not of a process that merely left, and of
+/// nobody in another namespace; robust lists have links in memory that others write, which this process would follow. A pidfd
+/// tells of the holder that a waiter knew, while others have become it since. A look at 20 words a second, by who waits
+/// anyway, misses none of these.
 ///
 /// A mutex is held by a process: another of its threads that wants it waits, and so would the same thread, for ever. Not
 /// recursive, not fair. Uncontended, locking and unlocking are an atomic instruction each.
