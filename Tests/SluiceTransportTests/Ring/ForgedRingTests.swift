@@ -185,7 +185,9 @@ private struct Forger {
     #expect {
       try complete(8192, 1000, [writable.handle, handles[1]])
     } throws: { error in
-      guard case RingSetupError.segment(.unsealed("the peer's ring", let found, .required)) = error else { return false }
+      guard case RingSetupError.segment(.unsealed("the peer's ring", let found, .required)) = error else {
+        return false
+      }
       return found.isSuperset(of: [.seal, .shrink, .grow]) && !found.contains(.futureWrite)
     }
     let pipe = try Canary()
