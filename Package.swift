@@ -10,6 +10,8 @@ let base: [SwiftSetting] = [
 let library: [SwiftSetting] = base + [.strictMemorySafety()]
 // Where `@_lifetime` is written: the Cap'n Proto runtime, generated code, and what returns readers.
 let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+// Where tasks suspend: an `async` function runs where its caller does, so that an exchange needs no hop between executors.
+let suspending: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -51,10 +53,11 @@ let package = Package(
     .executableTarget(
       name: "capnpc-swift", dependencies: ["CapnProtoSchema", "CapnProto"], swiftSettings: library + lifetimes),
     .plugin(name: "CapnProtoPlugin", capability: .buildTool(), dependencies: ["capnpc-swift"]),
-    .target(name: "SluiceWaiting", dependencies: ["SluiceSystem", deque], swiftSettings: library + lifetimes),
+    .target(
+      name: "SluiceWaiting", dependencies: ["SluiceSystem", deque], swiftSettings: library + suspending + lifetimes),
     .target(
       name: "SluiceTransport", dependencies: ["SluiceWaiting", "SluiceSystem", system, deque, logging],
-      swiftSettings: library + lifetimes),
+      swiftSettings: library + suspending + lifetimes),
     .target(
       name: "SluiceMemory", dependencies: ["SluiceSystem", "CJemalloc", system], swiftSettings: library + lifetimes),
     .target(
@@ -66,21 +69,21 @@ let package = Package(
     .target(
       name: "SluiceChannel",
       dependencies: ["SluiceTransport", "SluiceWaiting", "SluiceMemory", "CapnProto", "SluiceSystem"],
-      swiftSettings: library + lifetimes),
+      swiftSettings: library + suspending + lifetimes),
     .target(
       name: "SluiceSession",
       dependencies: [
         "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceWaiting", "SluiceMemory", "SluiceSchemas",
         "CapnProto", "SluiceSystem", system, deque, logging,
       ],
-      swiftSettings: library + lifetimes),
+      swiftSettings: library + suspending + lifetimes),
     .target(
       name: "Sluice",
       dependencies: [
         "SluiceSession", "SluiceChannel", "SluiceContainers", "SluiceTransport", "SluiceMemory", "SluiceSystem",
         "CapnProto",
       ],
-      swiftSettings: library),
+      swiftSettings: library + suspending),
 
     // perf_demo: what zero-copy is worth.
     .target(

@@ -13,7 +13,12 @@ public struct Requests<Root: StructSchema>: AsyncSequence, Sendable {
     let queue: Mailbox<IncomingCall, ChannelError>
 
     /// The next request; nil when the channel has ended in order, or the task was cancelled.
-    public mutating func next() async throws(ChannelError) -> Request<Root>? {
+    public mutating func next() async throws(ChannelError) -> Request<Root>? { try await next(isolation: #isolation) }
+
+    /// As ``next()``, without leaving the caller's actor.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(ChannelError) -> Request<Root>? {
       while true {
         let item = await channel.core.next(from: queue)
         if case .gaveUp = item { return nil }
@@ -39,10 +44,16 @@ public struct Notifications<Root: StructSchema>: AsyncSequence, Sendable {
     let queue: Mailbox<MessageContent, ChannelError>
 
     /// The next notification; nil when the channel has ended in order, or the task was cancelled.
-    public mutating func next() async throws(ChannelError) -> Message<Root>? {
+    public mutating func next() async throws(ChannelError) -> Message<Root>? { try await next(isolation: #isolation) }
+
+    /// As ``next()``, without leaving the caller's actor.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(ChannelError) -> Message<Root>? {
       let item = await channel.core.next(from: queue)
       if case .gaveUp = item { return nil }
-      return try item.taken(from: channel.core, gaveUp: .cancelled).map { Message(content: $0) }
+      guard let content = try item.taken(from: channel.core, gaveUp: .cancelled) else { return nil }
+      return Message(content: content)
     }
   }
 

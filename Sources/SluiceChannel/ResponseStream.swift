@@ -85,6 +85,11 @@ public final class ResponseStream<Root: StructSchema>: AsyncSequence, Sendable {
 
     /// The next response; nil after the last.
     public mutating func next() async throws(ChannelError) -> Message<Root>? { try await stream.next() }
+
+    /// As ``next()``, without leaving the caller's actor.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(ChannelError) -> Message<Root>? { try await stream.next() }
   }
 
   /// Another iterator: each response goes to one of them.
