@@ -121,7 +121,14 @@ extension Link {
     let (isOurs, drainer) = draining.withLock { state -> (Bool, Bool) in
       if state.turn.seize() { return (true, false) }
       guard state.turn.holder == .taken else { return (false, false) }
-      state.afterRest = completion
+      if let earlier = state.afterRest {
+        state.afterRest = {
+          earlier()
+          completion()
+        }
+      } else {
+        state.afterRest = completion
+      }
       isRestWanted.store(true, ordering: .sequentiallyConsistent)
       return (false, true)
     }
@@ -182,18 +189,25 @@ extension Link {
     func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
     while true {
       // Who alone consumes sees without the ring's lock whether there is anything.
-      switch receiver.mayHaveFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty {
+      let hadFrames = receiver.mayHaveFrames
+      let drained = hadFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty
+      switch drained {
       case .done:
         passOn()
         return true
-      case .more: continue
       case .paused:
         isThreadDraining.store(false, ordering: .relaxed)
         return true
       case .finished:
         isThreadDraining.store(false, ordering: .relaxed)
         return false
-      case .empty: break
+      case .more, .empty:
+        // It was for others, and there may be no end of it.
+        if hadFrames, let deadline, deadline <= .now {
+          passOn()
+          return false
+        }
+        if case .more = drained { continue }
       }
       parker.elsewhere.store(wait, ordering: .sequentiallyConsistent)
       // An error is met again by the next drain.
@@ -307,13 +321,17 @@ extension Link {
       timer: reactor.schedule(at: .now.advanced(by: parkingPatience)) { [self] in
         finish(.violation("a message that names a segment or handles that never came"))
       })
-    let outcome = draining.withLock { state -> Drained? in
+    let (outcome, afterRest) = draining.withLock { state -> (Drained?, (@Sendable () -> Void)?) in
       // Ended meanwhile, by another thread: nobody would take the frame, or cancel its timer, any more.
-      guard state.turn.holder != .finished else { return .finished }
-      guard state.turn.pause() else { return nil }
+      guard state.turn.holder != .finished else { return (.finished, nil) }
+      guard state.turn.pause() else { return (nil, nil) }
       state.parked = parked
-      return .paused
+      state.drainer = nil
+      isRestWanted.store(false, ordering: .sequentiallyConsistent)
+      return (.paused, state.afterRest.take())
     }
+    // Who waits for the rest is not kept by a frame that may wait for long.
+    if let afterRest { reactor.perform(afterRest) }
     if case .paused = outcome { watchForFrames([]) } else { parked.timer.cancel() }
     return outcome
   }

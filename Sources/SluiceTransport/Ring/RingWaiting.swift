@@ -77,6 +77,8 @@ struct RingWaiting: ~Copyable, Sendable {
       }
       if isChanged() { return true }
       if outcome == .timedOut { return false }
+      // A peer that changes the wake word again and again keeps nobody past the deadline.
+      if let deadline, deadline <= .now { return false }
     }
   }
 
