@@ -183,20 +183,32 @@ import Synchronization
   }
 
   /// Sends a frame without content.
-  func signal(_ kind: Envelope.Kind, _ correlation: UInt64 = 0, itemCount: UInt32 = 0) {
-    var envelope = Envelope(kind: kind, correlation: correlation)
-    envelope.itemCount = itemCount
-    sendSoon(envelope)
+  func signal(_ kind: Envelope.Kind, _ correlation: UInt64 = 0) {
+    sendSoon(Envelope(kind: kind, correlation: correlation))
   }
 
-  /// Sends as soon as there is room; nobody waits for that.
-  private func sendSoon(_ envelope: Envelope) {
-    var outgoing = Carrier.Outgoing(envelope: envelope)
-    guard let signal = try? attempt(&outgoing) else { return }  // sent, or the channel is gone
+  /// Has the other end send more items of a stream, and more again when it was told.
+  func grant(_ count: UInt32, to stream: IncomingStream, _ correlation: UInt64) {
+    guard count > 0 else { return }
+    var envelope = Envelope(kind: .more, correlation: correlation)
+    envelope.itemCount = count
+    sendSoon(envelope) { [self] in grant(stream.grantSent(), to: stream, correlation) }
+  }
+
+  /// Sends as soon as there is room; nobody waits for that. Calls `completion` when it was sent, or never will be.
+  private func sendSoon(_ envelope: Envelope, then completion: (@Sendable () -> Void)? = nil) {
+    guard let signal = attempt(envelope) else { return completion?() ?? () }
     Task {
-      guard await suspended({ await signal.wait(onCancel: false) }) else { return }
-      try? await send(Carrier.Outgoing(envelope: envelope), deadline: nil)
+      var next = Optional(signal)
+      while let signal = next, await suspended({ await signal.wait(onCancel: false) }) { next = attempt(envelope) }
+      completion?()
     }
+  }
+
+  /// The signal to wait for; nil when it was sent, or the channel is gone.
+  private func attempt(_ envelope: Envelope) -> OneShot<Bool>? {
+    var outgoing = Carrier.Outgoing(envelope: envelope)
+    return try? attempt(&outgoing)
   }
 
   // MARK: Receiving

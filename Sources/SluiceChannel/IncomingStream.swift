@@ -40,6 +40,11 @@ final class IncomingStream: Sendable {
     state.withLock { $0.isComplete ? 0 : $0.credits.frameTaken() }
   }
 
+  /// The last grant was sent: how many more the other end is to be granted, or 0.
+  func grantSent() -> UInt32 {
+    state.withLock { $0.isComplete ? 0 : $0.credits.grantSent() }
+  }
+
   /// Nothing more will come.
   func end(_ error: ChannelError?) {
     items.finish(error)

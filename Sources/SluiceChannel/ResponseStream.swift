@@ -68,8 +68,7 @@ public final class ResponseStream<Root: StructSchema>: AsyncSequence, Sendable {
   ) throws(ChannelError) -> Message<Root>? {
     switch item {
     case .element(let content):
-      let grant = stream.taken()
-      if grant > 0 { core.signal(.more, number, itemCount: grant) }
+      core.grant(stream.taken(), to: stream, number)
       return Message(content: content)
     case .finished: return nil
     case .failed(let error): throw error

@@ -80,6 +80,11 @@ package final class Lane: Sendable {
     state.withLock { $0.isOpen ? $0.credits.frameTaken() : 0 }
   }
 
+  /// Books that the last grant was sent; the credits to grant next, 0 for none.
+  func grantSent() -> UInt32 {
+    state.withLock { $0.isOpen ? $0.credits.grantSent() : 0 }
+  }
+
   /// The other end granted credits; false when they were not owed.
   func granted(_ count: UInt32) -> Bool {
     var isOwed = false

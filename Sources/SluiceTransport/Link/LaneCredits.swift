@@ -1,7 +1,8 @@
 /// The credits of one lane, both directions, as one end keeps them. A pure value.
 ///
 /// The receiver of charged frames lets the other end have `window` of them under way. It grants credits back as they are
-/// taken from its queue, in batches of half a window, so that one grant pays for many messages.
+/// taken from its queue, in batches of half a window, so that one grant pays for many messages. One grant at a time is on its
+/// way: who takes messages in, and never what there is to say about them, is not owed more and more.
 public struct LaneCredits: Sendable {
   /// Charged frames that may be under way in each direction. At least 1.
   public let window: UInt32
@@ -11,6 +12,8 @@ public struct LaneCredits: Sendable {
   public private(set) var receivable: UInt32
   /// Frames taken from the queue and not yet granted back.
   private var ungranted: UInt32 = 0
+  /// Whether a grant waits to be sent.
+  private var isGranting = false
 
   /// Full credits in both directions.
   public init(window: UInt32) {
@@ -38,12 +41,24 @@ public struct LaneCredits: Sendable {
     return true
   }
 
-  /// Books that a charged frame was taken from the queue; the credits to grant now, or 0 to wait for more.
+  /// Books that a charged frame was taken from the queue; the credits to grant now, or 0 to wait for more. ``grantSent()``
+  /// is to follow a grant.
   public mutating func frameTaken() -> UInt32 {
     ungranted += 1
-    guard ungranted >= max(1, window / 2) else { return 0 }
+    return nextGrant()
+  }
+
+  /// Books that the last grant was sent; the credits to grant next, or 0 to wait for more.
+  public mutating func grantSent() -> UInt32 {
+    isGranting = false
+    return nextGrant()
+  }
+
+  private mutating func nextGrant() -> UInt32 {
+    guard !isGranting, ungranted >= max(1, window / 2) else { return 0 }
     let grant = ungranted
     ungranted = 0
+    isGranting = true
     receivable += grant
     return grant
   }

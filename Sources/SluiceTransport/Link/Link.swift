@@ -241,8 +241,13 @@ package final class Link: Drainer, Sendable {
 
   /// Books that a charged frame was taken from a queue, and grants credit back when it is time.
   package func frameTaken(on lane: Lane) {
-    let grant = lane.frameTaken()
-    if grant > 0 { send(Notice(lane: lane.number, kind: .grant, count: grant)) }
+    grant(lane.frameTaken(), on: lane)
+  }
+
+  /// Grants credits, and what is to be granted once they are sent.
+  private func grant(_ count: UInt32, on lane: Lane) {
+    var count = count
+    while count > 0, send(Notice(lane: lane.number, kind: .grant, count: count)) { count = lane.grantSent() }
   }
 
   /// Waits for room; after a failure, for the end, which says why.
@@ -284,6 +289,8 @@ package final class Link: Drainer, Sendable {
       guard trySend(notice) else {
         return state.withLock { $0.unsentNotices.prepend(notice) }
       }
+      guard notice.kind == .grant, let lane = state.withLock({ $0.lanes.find(notice.lane)?.lane }) else { continue }
+      grant(lane.grantSent(), on: lane)
     }
     let (waiters, registration) = state.withLock { state -> ([OneShot<Bool>], Registration?) in
       let isIdle = state.unsentNotices.isEmpty && !transport.hasUnsentBytes
@@ -297,18 +304,20 @@ package final class Link: Drainer, Sendable {
     for waiter in waiters { waiter.fulfill(true) }
   }
 
-  /// Sends a notice, or keeps it until there is room.
-  func send(_ notice: Notice) {
+  /// Sends a notice, or keeps it until there is room; whether it was sent.
+  @discardableResult func send(_ notice: Notice) -> Bool {
     let mustQueue = state.withLock { state in
       guard !state.unsentNotices.isEmpty else { return false }
       state.unsentNotices.append(notice)
       return true
     }
-    guard !mustQueue, !trySend(notice) else { return }
+    if mustQueue { return false }
+    if trySend(notice) { return true }
     state.withLock { state in
       if !state.hasEnded { state.unsentNotices.append(notice) }
     }
     watchForRoom()
+    return false
   }
 
   /// False when there is no room for it.

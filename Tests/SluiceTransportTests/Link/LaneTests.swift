@@ -48,6 +48,14 @@ import Testing
     #expect(credits.receivable == 4)
   }
 
+  @Test func `a grant waits until the one before it was sent`() {
+    var credits = LaneCredits(window: 8)
+    let grants = (0..<10).map { _ in credits.frameTaken() }
+    let next = (0..<2).map { _ in credits.grantSent() }
+    #expect(grants == [0, 0, 0, 4, 0, 0, 0, 0, 0, 0])
+    #expect(next == [6, 0])
+  }
+
   @Test func `a grant of more than was sent is refused`() {
     var credits = LaneCredits(window: 4)
     let early = credits.granted(1)
@@ -71,9 +79,12 @@ import Testing
         sent += 1
       } else if underWay > 0 {
         underWay -= 1
-        let grant = receiver.frameTaken()
-        let isTaken = grant == 0 || sender.granted(grant)
-        #expect(isTaken)
+        var grant = receiver.frameTaken()
+        while grant > 0 {
+          let isTaken = sender.granted(grant)
+          #expect(isTaken)
+          grant = receiver.grantSent()
+        }
       }
       #expect(underWay <= Int(window))
       if underWay == 0 { #expect(sender.sendable > 0) }
