@@ -220,7 +220,7 @@ package final class Link: Drainer, Sendable {
         if charged { lane.putBackCredit() }
         throw error
       }
-      becomeMute()
+      becomeMute(after: error)
     }
     if charged { lane.putBackCredit() }
     return waitForRoom()
@@ -283,7 +283,7 @@ package final class Link: Drainer, Sendable {
     do {
       guard try transport.flush() else { return }
     } catch {
-      return becomeMute()
+      return becomeMute(after: error)
     }
     while let notice = state.withLock({ $0.unsentNotices.popFirst() }) {
       guard trySend(notice) else {
@@ -329,17 +329,19 @@ package final class Link: Drainer, Sendable {
       if notice.kind == .answer { state.withLock { $0.owesAnswer = false } }
       return true
     } catch {
-      becomeMute()
+      becomeMute(after: error)
       return true
     }
   }
 
   /// Nothing can be sent any more. Who waits for room goes on waiting, for the end, which says why.
-  private func becomeMute() {
+  private func becomeMute(after error: TransportError) {
     state.withLock { state in
       state.isMute = true
       defer { state.writing = nil }
       return state.writing
     }?.cancel()
+    // What is received need not tell of it.
+    if case .protocolViolation = error { finish(.violation("\(error)")) }
   }
 }
