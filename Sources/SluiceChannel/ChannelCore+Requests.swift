@@ -107,8 +107,34 @@ extension ChannelCore {
     to call: IncomingCall, _ response: BuiltSegments, _ handles: [Handle]
   ) throws(ChannelError) {
     let outgoing = try prepareReply(to: call, response, handles)
-    defer { callEnded(call) }
-    try sendSync(outgoing, deadline: nil)
+    try sendSync(outgoing, answering: call)
+  }
+
+  /// Sends the answer to a request; suspends while room lacks. Then the call is over.
+  func send(_ outgoing: consuming Carrier.Outgoing, answering call: IncomingCall) async throws(ChannelError) {
+    do {
+      try await send(outgoing, deadline: nil)
+    } catch {
+      answerUnsent(call)
+      throw error
+    }
+    callEnded(call)
+  }
+
+  /// As ``send(_:answering:)``, but blocks the thread.
+  func sendSync(_ outgoing: consuming Carrier.Outgoing, answering call: IncomingCall) throws(ChannelError) {
+    do {
+      try sendSync(outgoing, deadline: nil)
+    } catch {
+      answerUnsent(call)
+      throw error
+    }
+    callEnded(call)
+  }
+
+  /// Nobody may answer a second time: its requester is not to wait in vain.
+  private func answerUnsent(_ call: IncomingCall) {
+    answer(call, failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the answer could not be sent"))
   }
 
   /// Prepares the answer to a request, and takes the right to give it.
@@ -137,10 +163,9 @@ extension ChannelCore {
 
   /// Nobody will answer a request any more: its requester is not to wait in vain.
   func releasedUnanswered(_ call: IncomingCall) {
-    callEnded(call)
-    guard !call.isCancelled else { return }
+    guard !call.isCancelled else { return callEnded(call) }
     answer(
-      call.number,
+      call,
       failure: Envelope.Failure(code: ChannelFailureCode.unanswered, text: "the request was released unanswered"))
   }
 
@@ -169,8 +194,11 @@ extension ChannelCore {
   }
 
   /// Forgets a request that was not sent.
-  func withdraw(_ pending: Pending) {
-    _ = state.withLock { $0.correlation.withdraw(pending.correlation) }
+  func withdraw(_ pending: Pending) { withdraw(pending.correlation) }
+
+  /// Forgets a request that was not sent.
+  func withdraw(_ correlation: UInt64) {
+    _ = state.withLock { $0.correlation.withdraw(correlation) }
     becameIdle()
   }
 

@@ -175,11 +175,11 @@ import Synchronization
     return await wait()
   }
 
-  /// Answers a request with a failure; goes as soon as there is room, and nobody waits for that.
-  func answer(_ correlation: UInt64, failure: Envelope.Failure) {
-    var envelope = Envelope(kind: .failure, correlation: correlation)
+  /// Answers a request with a failure; goes as soon as there is room, and nobody waits for that. Then the call is over.
+  func answer(_ call: IncomingCall, failure: Envelope.Failure) {
+    var envelope = Envelope(kind: .failure, correlation: call.number)
     envelope.failure = failure
-    sendSoon(envelope)
+    sendSoon(envelope) { [self] in callEnded(call) }
   }
 
   /// Sends a frame without content.
@@ -268,7 +268,11 @@ import Synchronization
 
   /// Who waits for the answer to a request; if nobody does, the other end is told.
   private func resolve(_ number: UInt64) -> Waiter? {
-    if let waiter = state.withLock({ $0.correlation.resolve(number) }) { return waiter }
+    if let waiter = state.withLock({ $0.correlation.resolve(number) }) {
+      // Nobody else says so: a stream may be kept for long after its end.
+      if case .stream = waiter { becameIdle() }
+      return waiter
+    }
     counters.dropped()
     // If there is no room for it, the other end will not know; nobody waits for that.
     var outgoing = Carrier.Outgoing(envelope: Envelope(kind: .late, correlation: number))
@@ -341,8 +345,7 @@ import Synchronization
   }
 
   private func refuse(_ call: IncomingCall, _ code: UInt32, _ text: String) {
-    callEnded(call)
-    answer(call.number, failure: Envelope.Failure(code: code, text: text))
+    answer(call, failure: Envelope.Failure(code: code, text: text))
   }
 
   /// A queued message was taken: the other end may send another.

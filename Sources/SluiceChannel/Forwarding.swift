@@ -147,7 +147,8 @@ extension Channel {
   ) async throws(ChannelError) -> Message<Root> {
     let deadline = ChannelCore.deadline(timeout)
     defer { withExtendedLifetime(message) {} }
-    let pending = try core.begin()
+    var pending = try core.begin()
+    defer { core.giveUp(&pending) }
     do {
       var outgoing = try await core.prepare(
         forwarding: message.content, kind: .request, correlation: pending.correlation, deadline: deadline)
@@ -166,7 +167,8 @@ extension Channel {
   ) throws(ChannelError) -> Message<Root> {
     let deadline = ChannelCore.deadline(timeout)
     defer { withExtendedLifetime(message) {} }
-    let pending = try core.begin()
+    var pending = try core.begin()
+    defer { core.giveUp(&pending) }
     do {
       var outgoing = try core.prepareSync(
         forwarding: message.content, kind: .request, correlation: pending.correlation, deadline: deadline)
@@ -189,8 +191,7 @@ extension Request {
     let outgoing = try await channel.core.prepare(
       forwarding: message.content, kind: .response, correlation: call.number, deadline: nil)
     try channel.core.claim(call, for: outgoing)
-    defer { channel.core.callEnded(call) }
-    try await channel.core.send(outgoing, deadline: nil)
+    try await channel.core.send(outgoing, answering: call)
   }
 
   /// As ``reply(forwarding:)``, but blocks the thread.
@@ -200,7 +201,6 @@ extension Request {
     let outgoing = try channel.core.prepareSync(
       forwarding: message.content, kind: .response, correlation: call.number, deadline: nil)
     try channel.core.claim(call, for: outgoing)
-    defer { channel.core.callEnded(call) }
-    try channel.core.sendSync(outgoing, deadline: nil)
+    try channel.core.sendSync(outgoing, answering: call)
   }
 }

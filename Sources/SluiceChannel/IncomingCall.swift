@@ -55,10 +55,10 @@ import Synchronization
   /// Calls `handler` when the requester wants no answer any more; now, if that is so.
   func onCancel(_ handler: @escaping @Sendable () -> Void) {
     let isLate = state.withLock { state in
-      if !cancelled.load(ordering: .acquiring) {
-        state.cancellationHandlers = (state.cancellationHandlers ?? []) + [handler]
-      }
-      return cancelled.load(ordering: .acquiring)
+      // Marked first, then the handlers are taken: one that is added now will be.
+      if cancelled.load(ordering: .acquiring) { return true }
+      state.cancellationHandlers = (state.cancellationHandlers ?? []) + [handler]
+      return false
     }
     if isLate { handler() }
   }

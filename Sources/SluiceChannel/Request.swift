@@ -39,8 +39,7 @@ public final class Request<Root: StructSchema>: Sendable {
     _ response: borrowing MessageBuilder<Root>, handles: [Handle] = []
   ) async throws(ChannelError) {
     let outgoing = try prepare(response, handles)
-    defer { channel.core.callEnded(call) }
-    try await channel.core.send(outgoing, deadline: nil)
+    try await channel.core.send(outgoing, answering: call)
   }
 
   /// As ``reply(_:handles:)``, but blocks the thread.
@@ -63,10 +62,9 @@ public final class Request<Root: StructSchema>: Sendable {
       throw .detailsTooLong(byteCount: details.bytes.count, limit: Metadata.byteCountLimit)
     }
     guard call.takeAnswer() else { throw .alreadyAnswered }
-    channel.core.callEnded(call)
-    guard !call.isCancelled else { return }
+    guard !call.isCancelled else { return channel.core.callEnded(call) }
     channel.core.answer(
-      call.number,
+      call,
       failure: Envelope.Failure(code: code, text: text.prefix(utf8: Envelope.failureTextLimit), details: details))
   }
 

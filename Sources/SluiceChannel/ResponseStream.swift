@@ -37,6 +37,9 @@ public final class ResponseStream<Root: StructSchema>: AsyncSequence, Sendable {
     return outgoing
   }
 
+  /// The request could not be sent.
+  fileprivate func withdraw() { core.withdraw(number) }
+
   /// Wants no more responses: the other end is told, and what waits to be taken is released. Once.
   public func cancel() {
     core.giveUp(number)
@@ -108,9 +111,14 @@ extension Channel {
   ) async throws(ChannelError) -> ResponseStream<Root> {
     let deadline = ChannelCore.deadline(timeout)
     let begun = try beginStream(deadline)
-    // Sound: the message is borrowed until it is sent.
-    let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
-    try await core.send(outgoing, deadline: deadline)
+    do {
+      // Sound: the message is borrowed until it is sent.
+      let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
+      try await core.send(outgoing, deadline: deadline)
+    } catch {
+      begun.withdraw()
+      throw error
+    }
     return begun
   }
 
@@ -120,9 +128,14 @@ extension Channel {
   ) throws(ChannelError) -> ResponseStream<Root> {
     let deadline = ChannelCore.deadline(timeout)
     let begun = try beginStream(deadline)
-    // Sound: the message is borrowed until it is sent.
-    let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
-    try core.sendSync(outgoing, deadline: deadline)
+    do {
+      // Sound: the message is borrowed until it is sent.
+      let outgoing = try unsafe begun.prepare(message.built, handles, timeout)
+      try core.sendSync(outgoing, deadline: deadline)
+    } catch {
+      begun.withdraw()
+      throw error
+    }
     return begun
   }
 
