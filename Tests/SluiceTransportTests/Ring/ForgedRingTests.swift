@@ -4,7 +4,7 @@ import SystemPackage
 import Testing
 
 /// A peer that writes into its half of a ring whatever it wants.
-private struct Forger {
+struct Forger {
   static let capacity = 4096
   let segment: Segment
   let bell: Doorbell
