@@ -97,18 +97,25 @@ let package = Package(
     .target(
       name: "TestSchema", dependencies: ["CapnProto"], path: "Tests/TestSchema", swiftSettings: base + lifetimes,
       plugins: ["CapnProtoPlugin"]),
+    // What tests and their programs share.
+    .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: base),
     .executableTarget(
-      name: "TestPeer", dependencies: ["Sluice", "TestSchema", system], path: "Tests/TestPeer", swiftSettings: base),
+      name: "TestPeer", dependencies: ["Sluice", "TestSchema", "TestSupport", system], path: "Tests/TestPeer",
+      swiftSettings: base),
     .executableTarget(
-      name: "chaos", dependencies: ["Sluice", "TestSchema", system], path: "Tests/Chaos", swiftSettings: base),
+      name: "chaos", dependencies: ["Sluice", "TestSchema", "TestSupport", system], path: "Tests/Chaos",
+      swiftSettings: base),
     // Kills a process at a system call of its own.
     .target(name: "CSteps", path: "Tests/CSteps"),
     .executableTarget(
       name: "killmatrix",
-      dependencies: ["Sluice", "SluiceSession", "SluiceSchemas", "CapnProtoReflection", "TestSchema", system],
+      dependencies: [
+        "Sluice", "SluiceSession", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestSupport", system,
+      ],
       path: "Tests/KillMatrix", swiftSettings: base),
     .testTarget(name: "ArchitectureTests", swiftSettings: base),
-    .testTarget(name: "SluiceSystemTests", dependencies: ["SluiceSystem", "CSluice", system], swiftSettings: base),
+    .testTarget(
+      name: "SluiceSystemTests", dependencies: ["TestSupport", "SluiceSystem", "CSluice", system], swiftSettings: base),
     .testTarget(
       name: "CapnProtoTests", dependencies: ["CapnProto", subprocess, system], swiftSettings: base + lifetimes),
     .testTarget(
@@ -117,27 +124,34 @@ let package = Package(
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
       name: "CapnProtoReflectionTests",
-      dependencies: ["CapnProtoReflection", "CapnProtoSchema", "CapnProto", subprocess, system],
+      dependencies: ["TestSupport", "CapnProtoReflection", "CapnProtoSchema", "CapnProto", subprocess, system],
       swiftSettings: base + lifetimes, plugins: ["CapnProtoPlugin"]),
     .testTarget(
       name: "SluiceTransportTests",
-      dependencies: ["CSteps", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system], swiftSettings: base),
-    .testTarget(name: "SluiceMemoryTests", dependencies: ["SluiceMemory", "CJemalloc", system], swiftSettings: base),
+      dependencies: ["CSteps", "TestSupport", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
+      swiftSettings: base),
+    .testTarget(
+      name: "SluiceMemoryTests", dependencies: ["TestSupport", "SluiceMemory", "CJemalloc", system],
+      swiftSettings: base),
     .testTarget(
       name: "SluiceContainersTests",
-      dependencies: ["Sluice", "SluiceContainers", "CapnProto", "SluiceSystem", subprocess, system],
+      dependencies: [
+        "TestSupport", "Sluice", "PerfDemoSchema", "SluiceContainers", "CapnProto", "SluiceSystem", subprocess, system,
+      ],
       swiftSettings: base + lifetimes),
     .testTarget(
-      name: "SluiceChannelTests", dependencies: ["SluiceChannel", "TestSchema", system], swiftSettings: base),
+      name: "SluiceChannelTests", dependencies: ["TestSupport", "SluiceChannel", "TestSchema", system],
+      swiftSettings: base),
     .testTarget(
       name: "SluiceSessionTests",
       dependencies: [
-        "Sluice", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestPeer", "killmatrix", subprocess, system,
-        logging,
+        "TestSupport", "Sluice", "SluiceSchemas", "CapnProtoReflection", "TestSchema", "TestPeer", "killmatrix",
+        subprocess, system, logging,
       ],
       swiftSettings: base),
     .testTarget(
-      name: "ChaosTests", dependencies: ["Sluice", "TestSchema", "chaos", subprocess, system], swiftSettings: base),
+      name: "ChaosTests", dependencies: ["TestSupport", "Sluice", "TestSchema", "chaos", subprocess, system],
+      swiftSettings: base),
     .testTarget(
       name: "PerfDemoTests", dependencies: ["Sluice", "PerfDemoSchema", "perf_demo", subprocess, system],
       swiftSettings: base),

@@ -31,12 +31,13 @@ let package = Package(
       name: "SluiceTransport", dependencies: ["SluiceWaiting", "SluiceSystem", system, deque, logging],
       swiftSettings: library),
     .target(name: "CSteps", path: "Tests/CSteps"),
+    .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
-      name: "SluiceSystemTests", dependencies: ["CSanitize", "SluiceSystem", "CSluice", system],
+      name: "SluiceSystemTests", dependencies: ["CSanitize", "TestSupport", "SluiceSystem", "CSluice", system],
       swiftSettings: settings),
     .testTarget(
       name: "SluiceTransportTests",
-      dependencies: ["CSanitize", "CSteps", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
+      dependencies: ["CSanitize", "CSteps", "TestSupport", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
       swiftSettings: settings),
   ]
 )

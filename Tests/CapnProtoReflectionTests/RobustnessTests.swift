@@ -1,6 +1,7 @@
 import CapnProto
 import CapnProtoReflection
 import Testing
+import TestSupport
 
 @Suite struct RobustnessTests {
   /// Some bits of `bytes` flipped, most of them in what points somewhere.

@@ -1,6 +1,7 @@
 import CapnProto
 import CapnProtoReflection
 import Testing
+import TestSupport
 
 @Suite struct TextPrintingTests {
   /// Both forms of the messages that `texts` describe are what the tool prints.

@@ -1,6 +1,7 @@
 import Sluice
 import Synchronization
 import TestSchema
+import TestSupport
 
 /// Asks and checks the answers until standard input ends, from session to session, however often the server is killed.
 func ask(_ setting: Setting) async throws {

@@ -1,6 +1,7 @@
 import Sluice
 import SystemPackage
 import TestSchema
+import TestSupport
 
 /// Takes part in a read-write arena that the server shares, and contends for its mutex until it is killed.
 ///

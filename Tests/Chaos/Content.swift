@@ -1,5 +1,6 @@
 import Sluice
 import TestSchema
+import TestSupport
 
 /// What is asked for and answered: bytes that follow from a number, so that both ends know them.
 struct Content: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import Sluice
 import SystemPackage
+import TestSupport
 
 /// Runs the kills that the settings ask for, and says what came of them.
 func drive(_ settings: Settings) throws {

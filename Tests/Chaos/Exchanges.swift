@@ -2,6 +2,7 @@ import Foundation
 import Sluice
 import Synchronization
 import TestSchema
+import TestSupport
 
 /// Requests that are sent one after the other, each answered rightly or failed by the death of the server.
 struct Exchanges: Sendable {

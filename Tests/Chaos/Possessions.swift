@@ -1,5 +1,5 @@
 import Foundation
-import SystemPackage
+import TestSupport
 
 /// What a process holds of the kernel for the sessions of one app, and what stands in /dev/shm for it.
 struct Possessions: Equatable, CustomStringConvertible {
@@ -13,7 +13,7 @@ struct Possessions: Equatable, CustomStringConvertible {
       // The one that reads the directory is gone by now.
       try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
     }.sorted()
-    mappings = try Self.text("/proc/self/maps").split(separator: "\n").count { $0.contains("sluice.\(app).") }
+    mappings = try ProcessFile.text("/proc/self/maps").split(separator: "\n").count { $0.contains("sluice.\(app).") }
     files = try Self.files(of: app)
   }
 
@@ -22,20 +22,6 @@ struct Possessions: Equatable, CustomStringConvertible {
   /// What stands in /dev/shm for the app.
   static func files(of app: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { $0.contains(app) }.sorted()
-  }
-
-  /// A whole file of procfs, which comes a few kilobytes at a time.
-  private static func text(_ path: String) throws -> String {
-    let file = try FileDescriptor.open(path, .readOnly)
-    return try file.closeAfter {
-      var bytes: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 16)
-      while true {
-        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-        bytes += chunk[..<count]
-      }
-    }
   }
 
   var description: String { "\(descriptors) descriptors \(targets), \(mappings) mappings, files \(files)" }

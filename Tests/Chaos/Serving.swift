@@ -1,6 +1,7 @@
 import Sluice
 import Synchronization
 import TestSchema
+import TestSupport
 
 /// Answers until standard input ends; then everything that its sessions brought must be gone.
 func serve(_ setting: Setting) async throws {

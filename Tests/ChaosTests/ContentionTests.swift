@@ -4,6 +4,7 @@ import Subprocess
 import SystemPackage
 import TestSchema
 import Testing
+import TestSupport
 
 /// A mutex in read-write memory whose holders are killed.
 @Suite(.timeLimit(.minutes(2))) struct ContentionTests {

@@ -1,5 +1,5 @@
 import Foundation
-import SystemPackage
+import TestSupport
 
 /// What this process holds of the kernel, and what stands in the file system for one app.
 struct Holdings {
@@ -15,7 +15,7 @@ struct Holdings {
       // The one that reads the directory is gone by now. Which socket it is does not matter.
       try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
     }.map { $0.hasPrefix("socket:") ? "socket" : $0 }.sorted()
-    mappings = try Self.text("/proc/self/maps").split(separator: "\n").count { $0.contains("sluice.\(app).") }
+    mappings = try ProcessFile.text("/proc/self/maps").split(separator: "\n").count { $0.contains("sluice.\(app).") }
     files = try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { $0.contains("\(app).") }.sorted()
   }
 
@@ -34,20 +34,6 @@ struct Holdings {
         throw MatrixError("left: \(more), \(now.mappings - mappings) mappings, \(now.files), \(entries)")
       }
       await Task.yield()
-    }
-  }
-
-  /// A whole file of procfs, which comes a few kilobytes at a time.
-  private static func text(_ path: String) throws -> String {
-    let file = try FileDescriptor.open(path, .readOnly)
-    return try file.closeAfter {
-      var bytes: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 16)
-      while true {
-        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-        bytes += chunk[..<count]
-      }
     }
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Sluice
 import SystemPackage
+import TestSupport
 
 /// How much of the matrix is gone through.
 enum Extent: String {

@@ -17,10 +17,6 @@ import Glibc
 import Sluice
 import SystemPackage
 
-func say(_ line: String) {
-  _ = try? FileDescriptor.standardOutput.writeAll((line + "\n").utf8)
-}
-
 /// How long one step may take before this process ends itself, by a signal.
 let patienceInSeconds: UInt32 = 60
 

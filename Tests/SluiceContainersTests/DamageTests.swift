@@ -1,6 +1,7 @@
 import SluiceContainers
 import SluiceSystem
 import Testing
+import TestSupport
 
 /// Containers whose bytes anybody may have written: values may be wrong, but nothing is read outside, nothing traps, nothing
 /// is endless.

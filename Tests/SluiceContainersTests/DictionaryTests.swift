@@ -1,5 +1,6 @@
 @testable import SluiceContainers
 import Testing
+import TestSupport
 
 /// A dictionary against Swift's own.
 @Suite struct DictionaryTests {

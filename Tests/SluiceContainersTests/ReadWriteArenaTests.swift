@@ -2,6 +2,7 @@ import SluiceContainers
 import SluiceSystem
 import Synchronization
 import Testing
+import TestSupport
 
 /// Memory that more than one writes to, with two participants in this process.
 @Suite(.timeLimit(.minutes(1))) struct ReadWriteArenaTests {

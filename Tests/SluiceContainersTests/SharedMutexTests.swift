@@ -2,6 +2,7 @@ import SluiceContainers
 import SluiceSystem
 import Synchronization
 import Testing
+import TestSupport
 
 /// A mutex with two participants in this process; see ``ContentionTests`` for processes.
 @Suite(.timeLimit(.minutes(1))) struct SharedMutexTests {

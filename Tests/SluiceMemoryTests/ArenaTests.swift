@@ -2,6 +2,7 @@ import Foundation
 import SluiceSystem
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import SluiceMemory
 

@@ -1,6 +1,7 @@
 import SluiceSystem
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import SluiceMemory
 

@@ -1,12 +1,12 @@
 import Foundation
 import SluiceSystem
-import SystemPackage
+import TestSupport
 
 /// What the kernel says of this process. Tests run side by side, so everything is looked up by the name of a segment.
 enum ProcessState {
   /// How often segments whose names begin with `prefix` are mapped.
   static func mappingCount(_ prefix: String) throws -> Int {
-    try text("/proc/self/maps").split(separator: "\n").count {
+    try ProcessFile.text("/proc/self/maps").split(separator: "\n").count {
       $0.contains("/memfd:\(prefix)") || $0.contains("/dev/shm/\(prefix)")
     }
   }
@@ -34,7 +34,7 @@ enum ProcessState {
 
   /// The flags of the mapping of a memfd; see proc(5), `VmFlags`.
   static func mappingFlags(_ name: String) throws -> [Substring] {
-    let lines = try text("/proc/self/smaps").split(separator: "\n")
+    let lines = try ProcessFile.text("/proc/self/smaps").split(separator: "\n")
     guard let start = lines.firstIndex(where: { $0.contains("/memfd:\(name) ") || $0.hasSuffix("/dev/shm/\(name)") }),
       let flags = lines[start...].first(where: { $0.hasPrefix("VmFlags:") })
     else { return [] }
@@ -45,7 +45,7 @@ enum ProcessState {
   static func residentByteCount(ofMappings prefix: String) throws -> Int {
     var isOurs = false
     var kilobytes = 0
-    for line in try text("/proc/self/smaps").split(separator: "\n") {
+    for line in try ProcessFile.text("/proc/self/smaps").split(separator: "\n") {
       if line.contains("-"), line.contains(" r") || line.contains(" -") {
         isOurs = line.contains("/memfd:\(prefix)") || line.contains("/dev/shm/\(prefix)")
       } else if isOurs, line.hasPrefix("Rss:") {
@@ -60,20 +60,6 @@ enum ProcessState {
     var status = stat()
     precondition(fstat(segment.handle.descriptor.rawValue, &status) == 0)
     return Int(status.st_blocks) * 512
-  }
-
-  /// A whole file of procfs, which comes a few kilobytes at a time, and not at all to who asks for its size first.
-  private static func text(_ path: String) throws -> String {
-    let descriptor = try FileDescriptor.open(path, .readOnly)
-    return try descriptor.closeAfter {
-      var bytes: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 16)
-      while true {
-        let count = try chunk.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-        bytes += chunk[..<count]
-      }
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 import SluiceSystem
 import Testing
+import TestSupport
 
 @testable import SluiceMemory
 

@@ -3,6 +3,7 @@ import Sluice
 import SystemPackage
 import TestSchema
 import Testing
+import TestSupport
 
 @testable import SluiceChannel
 @testable import SluiceSession
@@ -56,7 +57,7 @@ import Testing
 
   /// Where each chunk of a message that is being built stands, by the kernel's list of this process's mappings.
   private func placesOfChunks(_ message: borrowing MessageBuilder<Exchange>) throws -> [String] {
-    let maps = try Resources.text("/proc/self/maps").split(separator: "\n").map { $0.split(separator: " ") }
+    let maps = try ProcessFile.text("/proc/self/maps").split(separator: "\n").map { $0.split(separator: " ") }
     return try message.read { root in
       let chunks = try root.chunks
       var places: [String] = []

@@ -2,6 +2,7 @@ import Foundation
 import Subprocess
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 /// A runtime directory of a test's own; removed with everything in it, after it was found empty.
@@ -42,7 +43,7 @@ struct Peer: Sendable {
     let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/task")
     for thread in threads {
       // A thread that has ended meanwhile has no file.
-      while let text = try? Resources.text("/proc/\(processID)/task/\(thread)/stat"),
+      while let text = try? ProcessFile.text("/proc/\(processID)/task/\(thread)/stat"),
         text.split(separator: ")").last?.hasPrefix(" T") != true
       {
         await Task.yield()

@@ -1,6 +1,6 @@
 import Foundation
-import SystemPackage
 import Testing
+import TestSupport
 
 /// What this process holds of the kernel for the sessions of one server app, and what stands in /dev/shm for it.
 ///
@@ -13,7 +13,7 @@ struct Resources: Equatable {
 
   init(of app: String) throws {
     self.app = app
-    let maps = try Self.text("/proc/self/maps")
+    let maps = try ProcessFile.text("/proc/self/maps")
     let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
     let targets = descriptors.compactMap {
       try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
@@ -33,20 +33,6 @@ struct Resources: Equatable {
       now = try Resources(of: app)
     }
     #expect(now.isEmpty, "\(now)", sourceLocation: sourceLocation)
-  }
-
-  /// A whole file of procfs, which comes a few kilobytes at a time.
-  static func text(_ path: String) throws -> String {
-    let file = try FileDescriptor.open(path, .readOnly)
-    return try file.closeAfter {
-      var bytes: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 16)
-      while true {
-        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-        bytes += chunk[..<count]
-      }
-    }
   }
 
   private var isEmpty: Bool { segmentMappings == 0 && segmentDescriptors == 0 && sharedMemoryFiles == 0 }

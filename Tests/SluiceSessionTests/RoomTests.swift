@@ -5,6 +5,7 @@ import Synchronization
 import SystemPackage
 import TestSchema
 import Testing
+import TestSupport
 
 @testable import SluiceChannel
 @testable import SluiceSession
@@ -200,7 +201,7 @@ import Testing
     try await withEnds(options) { ends in
       let name = ends.client.name
       func mapped(_ segment: String) throws -> Int {
-        try Resources.text("/proc/self/maps").split(separator: "\n").count { $0.contains(".\(name).\(segment) ") }
+        try ProcessFile.text("/proc/self/maps").split(separator: "\n").count { $0.contains(".\(name).\(segment) ") }
       }
       var notes = ends.receiving.notifications.makeAsyncIterator()
       try await ends.sending.notify(try note(ends.sending, byteCount: 8 << 20))

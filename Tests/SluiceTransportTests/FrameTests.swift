@@ -1,5 +1,6 @@
 import SluiceTransport
 import Testing
+import TestSupport
 
 @Suite("Frames") struct FrameTests {
   private let encoder = FrameEncoder(maxBlobSize: 1000)

@@ -2,6 +2,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("A handshake of a bare connection") struct HandshakeTests {
   private let ours = Handshake(versions: ProtocolVersions(lowest: 2, highest: 5), maxBlobSize: 5000)

@@ -4,6 +4,7 @@ import SluiceTransport
 import Synchronization
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("A reactor") struct ReactorTests {
   /// Runs a test with a reactor of its own, and shuts it down.

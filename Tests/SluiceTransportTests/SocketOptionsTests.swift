@@ -2,6 +2,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("A socket transport's user") struct SocketOptionsTests {
   private func pair(

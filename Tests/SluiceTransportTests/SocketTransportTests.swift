@@ -3,6 +3,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("A socket transport") struct SocketTransportTests {
   /// A transport whose peer is a bare socket, which sends what it likes.

@@ -8,23 +8,6 @@ import Testing
 /// A deadline that a passing test never meets: what it waits for has happened by then, or will not.
 func patience() -> ContinuousClock.Instant { .now + .seconds(120) }
 
-/// Splitmix64: the same numbers for the same seed, so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
-}
-
 extension Transport {
   func trySend(_ bytes: [UInt8], handles: [Handle] = []) throws(TransportError) -> SendOutcome {
     try trySend(bytes.span.bytes, handles: handles)

@@ -2,6 +2,7 @@ import Foundation
 import Sluice
 import SystemPackage
 import TestSchema
+import TestSupport
 
 // What a client finds, and cannot do, in memory that is not its own.
 
@@ -15,7 +16,7 @@ struct Mapping {
 
   /// Those of a process.
   static func all(of process: Int32) throws -> [Mapping] {
-    try Memory.text("/proc/\(process)/maps").split(separator: "\n").compactMap { line in
+    try ProcessFile.text("/proc/\(process)/maps").split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
       guard words.count >= 5 else { return nil }
       let bounds = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }

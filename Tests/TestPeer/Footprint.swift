@@ -1,5 +1,6 @@
 import Foundation
 import SystemPackage
+import TestSupport
 
 /// What this process takes of the machine.
 struct Footprint: CustomStringConvertible {
@@ -14,8 +15,8 @@ struct Footprint: CustomStringConvertible {
   /// At this moment.
   init() throws {
     descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
-    mappings = try Memory.text("/proc/self/maps").split(separator: "\n").count
-    let status = try Memory.text("/proc/self/status").split(separator: "\n")
+    mappings = try ProcessFile.text("/proc/self/maps").split(separator: "\n").count
+    let status = try ProcessFile.text("/proc/self/status").split(separator: "\n")
     func value(_ key: String) throws -> Int {
       guard let line = status.first(where: { $0.hasPrefix("\(key):") }),
         let number = Int(line.split(whereSeparator: { !$0.isNumber }).first ?? "")

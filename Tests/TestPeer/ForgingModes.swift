@@ -2,6 +2,7 @@ import Foundation
 import Sluice
 import SystemPackage
 import TestSchema
+import TestSupport
 
 // A client whose messages are not what a builder makes.
 

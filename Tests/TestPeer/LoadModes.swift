@@ -2,6 +2,7 @@ import Foundation
 import Sluice
 import SystemPackage
 import TestSchema
+import TestSupport
 
 // Many sessions, one after the other and at once.
 

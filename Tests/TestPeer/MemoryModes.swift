@@ -1,7 +1,7 @@
 import Foundation
 import Sluice
-import SystemPackage
 import TestSchema
+import TestSupport
 
 // What peers do to, or with, the memory that they are lent.
 
@@ -9,7 +9,7 @@ import TestSchema
 enum Memory {
   /// Lines of `/proc/self/maps` for segments of one server app, or for anything else that is shared under `name`.
   static func mappings(of app: ServerApp) throws -> [Substring] {
-    try text("/proc/self/maps").split(separator: "\n").filter {
+    try ProcessFile.text("/proc/self/maps").split(separator: "\n").filter {
       $0.contains("memfd:sluice.\(app.name).") || $0.contains("/dev/shm/sluice.\(app.name).")
     }
   }
@@ -25,20 +25,6 @@ enum Memory {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_minflt
-  }
-
-  /// A whole file of procfs, which comes a few kilobytes at a time.
-  static func text(_ path: String) throws -> String {
-    let file = try FileDescriptor.open(path, .readOnly)
-    return try file.closeAfter {
-      var bytes: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 16)
-      while true {
-        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-        bytes += chunk[..<count]
-      }
-    }
   }
 }
 

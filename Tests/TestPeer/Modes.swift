@@ -2,25 +2,11 @@ import Foundation
 import Sluice
 import SystemPackage
 import TestSchema
+import TestSupport
 
 struct PeerError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
-}
-
-/// Prints a line at once, whatever standard output is.
-func say(_ line: String) {
-  _ = try? FileDescriptor.standardOutput.writeAll((line + "\n").utf8)
-}
-
-/// Waits until standard input ends; on a thread of its own, as those of tasks must not block.
-func endOfInput() async {
-  await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
-    Thread.detachNewThread {
-      while readLine() != nil {}
-      ended.resume()
-    }
-  }
 }
 
 /// Serves until standard input ends.

@@ -3,6 +3,7 @@ import Sluice
 import Synchronization
 import SystemPackage
 import TestSchema
+import TestSupport
 
 // Clients that talk for minutes: one that behaves, and those that do not.
 

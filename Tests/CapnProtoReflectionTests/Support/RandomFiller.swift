@@ -1,4 +1,5 @@
 import CapnProtoReflection
+import TestSupport
 
 /// Writes random values to a struct of any schema, so that every pointer that is set leads to something.
 struct RandomFiller {

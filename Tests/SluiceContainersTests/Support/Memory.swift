@@ -1,5 +1,6 @@
 import SluiceSystem
 import Synchronization
+import TestSupport
 
 /// Calls `body` with `content` at the end of a mapping, behind which an access faults.
 func withGuarded<Result>(_ content: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {

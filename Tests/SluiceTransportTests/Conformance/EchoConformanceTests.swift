@@ -3,6 +3,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 /// What holds wherever the other end is: each test runs against a thread of this process and against another process.
 @Suite("Every transport, to a thread and to a process,") struct EchoConformanceTests {

@@ -4,6 +4,7 @@ import SluiceTransport
 import Synchronization
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("Every transport, short of resources or interrupted,") struct ResourceConformanceTests {
   @Test("loses nothing while signals interrupt every call", arguments: PairKind.allCases)

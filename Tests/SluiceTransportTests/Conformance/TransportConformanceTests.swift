@@ -3,6 +3,7 @@ import SluiceTransport
 import Synchronization
 import SystemPackage
 import Testing
+import TestSupport
 
 @Suite("Every transport") struct TransportConformanceTests {
   @Test("delivers frames in order, with the bytes that were sent", arguments: PairKind.allCases)

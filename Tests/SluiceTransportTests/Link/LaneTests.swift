@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 @testable import SluiceTransport
 
@@ -68,7 +69,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 7, 128] as [UInt32])
   func `two ends that send, take and grant never stall and never exceed the window`(window: UInt32) {
-    var random = SplitMix(seed: UInt64(window))
+    var random = SeededGenerator(seed: UInt64(window))
     var (sender, receiver) = (LaneCredits(window: window), LaneCredits(window: window))
     var (underWay, sent) = (0, 0)
     for _ in 0..<10_000 {
@@ -90,19 +91,5 @@ import Testing
       if underWay == 0 { #expect(sender.sendable > 0) }
     }
     #expect(sent > 1000)
-  }
-}
-
-/// A small generator of repeatable numbers.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -3,6 +3,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 /// A queue transport whose peer is the test, which has the peer's handles and does with them what it likes.
 struct QueueForger {

@@ -2,6 +2,7 @@ import SluiceSystem
 import SluiceTransport
 import SystemPackage
 import Testing
+import TestSupport
 
 /// A peer that writes into its half of a ring whatever it wants.
 struct Forger {

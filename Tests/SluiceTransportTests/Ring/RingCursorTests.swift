@@ -1,6 +1,7 @@
 import SluiceSystem
 import SluiceTransport
 import Testing
+import TestSupport
 
 @Suite("A ring's layout and cursors") struct RingCursorTests {
   @Test("puts each word where the table says, and hot words on lines of their own")

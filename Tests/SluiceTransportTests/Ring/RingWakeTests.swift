@@ -4,6 +4,7 @@ import SluiceTransport
 import Synchronization
 import SystemPackage
 import Testing
+import TestSupport
 
 /// How an end of an exchange waits.
 enum RingWaiter: CaseIterable, CustomTestStringConvertible {
