@@ -108,4 +108,14 @@ import TestSupport
     mine.store(0)
     #expect(theirs.load() == 0)
   }
+
+  @Test(arguments: [Int.min, -1, 0, 4097, .max]) func `a size that no allocation has is refused with what is possible`(
+    byteCount: Int
+  ) throws {
+    let arena = try ReadWriteArena(name: "sizes", byteCount: 8192)
+    #expect(throws: ReadWriteError.invalidByteCount(byteCount, limits: 1...4096)) {
+      try arena.allocate(byteCount: byteCount)
+    }
+    #expect(try arena.allocate(byteCount: 4096) == 4096)
+  }
 }

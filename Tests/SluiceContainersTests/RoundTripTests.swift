@@ -151,8 +151,8 @@ import Testing
     #expect(isEmpty && isMissing)
     let nothing = try image(of: Int?.none)
     let pointer = try openShared(nothing.span.bytes, as: SharedPointer<Int64>.self)
-    let pointee = try pointer.pointee
-    #expect(pointee == nil)
+    let (isNil, pointee) = (pointer.isNil, try pointer.pointee)
+    #expect(isNil && pointee == nil)
     let text = try image(of: "")
     let string = try openShared(text.span.bytes, as: SharedString.self).string
     #expect(string == "")

@@ -63,11 +63,11 @@ public final class ReadWriteArena: Sendable {
   ///
   /// - Parameters:
   ///   - byteCount: at least 1; rounded up to 64, so that no two allocations share a cache line.
-  /// - Throws: ``ReadWriteError/notTheOwner``, ``ReadWriteError/outOfRoom(byteCount:largest:)``.
+  /// - Throws: ``ReadWriteError/notTheOwner``, ``ReadWriteError/outOfRoom(byteCount:largest:)``, and
+  ///   ``ReadWriteError/invalidByteCount(_:limits:)`` for what no arena of this size has.
   public func allocate(byteCount: Int) throws(ReadWriteError) -> Int {
-    guard byteCount > 0, byteCount <= self.byteCount else {
-      throw .outOfRoom(byteCount: byteCount, largest: self.byteCount)
-    }
+    let limits = 1...self.byteCount - Self.headerByteCount
+    guard limits.contains(byteCount) else { throw .invalidByteCount(byteCount, limits: limits) }
     let rounded = byteCount.roundedUp(toMultipleOf: FreeRuns.unit)
     let offset = try free.withLock { (free) throws(ReadWriteError) in
       guard free != nil else { throw .notTheOwner }
