@@ -33,6 +33,8 @@ public indirect enum ChannelError: Error, Sendable, CustomStringConvertible {
   case tooManyHandles(Int, limit: Int)
   /// More details with a failure than may be.
   case detailsTooLong(byteCount: Int, limit: Int)
+  /// A failure with a code that is not the application's to use: see ``ChannelFailureCode``. Nothing was sent.
+  case reservedFailureCode(UInt32)
   /// The request was answered before.
   case alreadyAnswered
   /// The transport failed.
@@ -56,6 +58,8 @@ public indirect enum ChannelError: Error, Sendable, CustomStringConvertible {
     case .tooManyHandles(let count, let limit): "\(count) handles with one message; at most \(limit) are allowed"
     case .detailsTooLong(let byteCount, let limit):
       "\(byteCount) bytes of details with a failure; at most \(limit) are allowed"
+    case .reservedFailureCode(let code):
+      "failure \(code) is not the application's to use; its codes are below \(ChannelFailureCode.firstReserved)"
     case .alreadyAnswered: "the request was answered before"
     case .transport(let error): "\(error)"
     }

@@ -56,8 +56,10 @@ public final class Request<Root: StructSchema>: Sendable {
   ///   - code: The application's own, below ``ChannelFailureCode/firstReserved``.
   ///   - text: For people; cut off after ``Envelope/failureTextLimit`` bytes.
   ///   - details: For programs: the application's own bytes, or a struct.
-  /// - Throws: ``ChannelError/alreadyAnswered``, ``ChannelError/detailsTooLong(byteCount:limit:)``.
+  /// - Throws: ``ChannelError/alreadyAnswered``, ``ChannelError/detailsTooLong(byteCount:limit:)``,
+  ///   ``ChannelError/reservedFailureCode(_:)``.
   public func fail(code: UInt32, text: String, details: Metadata = .none) throws(ChannelError) {
+    guard code < ChannelFailureCode.firstReserved else { throw .reservedFailureCode(code) }
     guard details.bytes.count <= Metadata.byteCountLimit else {
       throw .detailsTooLong(byteCount: details.bytes.count, limit: Metadata.byteCountLimit)
     }

@@ -134,6 +134,7 @@ extension ExchangeTests {
       try await send(incoming, 1, on: pair.server)
       var details = try MessageBuilder(Remark.self)
       details.root.text = "page 7"
+      #expect(throws: ChannelError.self) { try incoming.fail(code: ChannelFailureCode.firstReserved, text: "ours") }
       try incoming.fail(code: 9, text: "torn", details: try Metadata(details))
       #expect(try number(try await stream.next()) == 1)
       do {
