@@ -101,7 +101,7 @@ public final class Channel<Root: StructSchema>: Sendable {
   ///   - message: Stays the caller's: it can be sent again.
   ///   - handles: Descriptors that go with it; at most ``Envelope/handleCountLimit``.
   ///   - timeout: How long to wait, from now until the response is here; nil for ever.
-  /// - Throws: ``ChannelError``; ``ChannelError/failed(code:text:)`` when the other end answered with a failure.
+  /// - Throws: ``ChannelError``; ``ChannelError/failed(code:text:details:)`` when the other end answered with a failure.
   public func request(
     _ message: borrowing MessageBuilder<Root>, handles: [Handle] = [], timeout: Duration? = nil
   ) async throws(ChannelError) -> Message<Root> {

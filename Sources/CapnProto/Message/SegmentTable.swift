@@ -72,7 +72,7 @@ struct SegmentTable {
     }
   }
 
-  /// Frees a table that ``allocate(segments:traversalLimit:nestingLimit:)`` made. No view of it may be used any more.
+  /// Frees a table that ``allocate(segments:copying:traversalLimit:nestingLimit:)`` made. No view of it may be used any more.
   func deallocate() {
     unsafe message.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(message).deallocate()
