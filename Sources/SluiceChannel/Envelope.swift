@@ -277,7 +277,7 @@ public struct Envelope: Sendable, Hashable {
 }
 
 /// What is wrong with an envelope. Its sender broke the protocol.
-public enum EnvelopeError: Error, Sendable, Hashable {
+public enum EnvelopeError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The frame ends before the fixed fields do.
   case truncated(byteCount: Int)
   /// No such kind of message.
@@ -302,4 +302,24 @@ public enum EnvelopeError: Error, Sendable, Hashable {
   case reservedBitsSet
   /// A part does not begin or end on a word.
   case misaligned(offset: UInt64, byteCount: UInt64)
+
+  /// What is wrong, with the limit that it breaks.
+  public var description: String {
+    switch self {
+    case .truncated(let byteCount): "an envelope of \(byteCount) bytes ends before its fixed fields do"
+    case .unknownKind(let kind): "kind \(kind) of message is unknown"
+    case .tooManyHandles(let count): "\(count) handles; at most \(Envelope.handleCountLimit) are allowed"
+    case .tooManySegments(let count): "\(count) segments; at most \(Envelope.segmentCountLimit) are allowed"
+    case .correlatedNotification(let number): "a notification that belongs to request \(number)"
+    case .contentWithout(let kind): "content with a message of kind \(kind), which has none"
+    case .failureTextTooLong(let byteCount):
+      "a failure with \(byteCount) bytes of text; at most \(Envelope.failureTextLimit) are allowed"
+    case .failureDetailsTooLong(let byteCount):
+      "a failure with \(byteCount) bytes of details; at most \(Metadata.byteCountLimit) are allowed"
+    case .noContent: "a message without a segment"
+    case .wrongSize(let byteCount, let segments): "an envelope of \(byteCount) bytes that names \(segments) segments"
+    case .reservedBitsSet: "bits that must be zero are not"
+    case .misaligned(let offset, let byteCount): "\(byteCount) bytes at \(offset) do not begin and end on words"
+    }
+  }
 }

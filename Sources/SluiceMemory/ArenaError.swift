@@ -16,10 +16,12 @@ public enum ArenaError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .limitReached(let byteLimit, let mapped, let requested):
-      "\(requested) bytes don't fit: the arena's segments take \(mapped) bytes, its limit is \(byteLimit)"
+      "\(requested) bytes don't fit: the arena's segments take \(mapped) bytes, its limit is \(byteLimit); "
+        + "release messages, or raise the limit"
     case .segment(let error): "\(error)"
     case .unsupportedRequest(let byteCount, let alignment):
-      "cannot allocate \(byteCount) bytes aligned to \(alignment)"
+      "cannot allocate \(byteCount) bytes aligned to \(alignment); "
+        + "alignments are powers of two up to \(Arena.maximumAlignment)"
     case .arenaUnavailable(let errno):
       "jemalloc has no further arena (errno \(errno)): close sessions, or share arenas between them"
     }

@@ -263,7 +263,7 @@ public final class BorrowedView: Sendable {
 }
 
 /// What an owner announced or lent that cannot be.
-public enum BorrowError: Error, Sendable, Hashable {
+public enum BorrowError: Error, Sendable, Hashable, CustomStringConvertible {
   /// More segments than ``Borrower/segmentCountLimit``.
   case tooManySegments(limit: Int)
   /// Segment ids must count up.
@@ -278,4 +278,18 @@ public enum BorrowError: Error, Sendable, Hashable {
   case outOfBounds(id: UInt32, offset: UInt64, byteCount: UInt64, segmentByteCount: Int)
   /// A lease that has no slot in the return table.
   case noSuchSlot(UInt32, capacity: Int)
+
+  /// What the owner did, with the limit that it broke.
+  public var description: String {
+    switch self {
+    case .tooManySegments(let limit): "more than \(limit) segments"
+    case .segmentOutOfOrder(let id, let expected): "segment \(id) where segment \(expected) is due"
+    case .noSuchSegment(let id): "there can be no segment \(id)"
+    case .retired(let id): "segment \(id) was given up before"
+    case .segmentInUse(let id): "segment \(id) is given up while a message in it is lent"
+    case .outOfBounds(let id, let offset, let byteCount, let limit):
+      "\(byteCount) bytes at \(offset) leave segment \(id), which has \(limit)"
+    case .noSuchSlot(let slot, let capacity): "lease \(slot) has no slot: there are \(capacity)"
+    }
+  }
 }

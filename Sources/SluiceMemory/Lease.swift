@@ -35,7 +35,7 @@ public enum LeaseError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What happened, with the limit.
   public var description: String {
     switch self {
-    case .limitReached(let capacity): "all \(capacity) leases of this borrower are out"
+    case .limitReached(let capacity): "all \(capacity) leases of this borrower are out: it must release messages first"
     case .unsupportedCapacity(let capacity):
       "a lease table has 1 to \(ReturnTableLayout.maximumCapacity) slots, not \(capacity)"
     case .returnTableTooSmall(let byteCount, let required):

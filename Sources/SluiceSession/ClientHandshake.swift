@@ -132,17 +132,17 @@ struct ClientHandshake {
     }
   }
 
-  private static func path(of server: ServerApp) -> FilePath {
+  fileprivate static func path(of server: ServerApp) -> FilePath {
     Rendezvous.socket(in: RuntimeDirectory(for: server).folder(of: server))
   }
 
   private static func failed(_ error: SystemError, _ server: ServerApp) -> SessionError {
     switch error.errno {
-    case .noSuchFileOrDirectory, .notDirectory: return .serverNotRunning(app: server.name)
+    case .noSuchFileOrDirectory, .notDirectory: return .notRunning(server)
     case .connectionRefused:
       // The socket of a dead server: what it left goes.
       Rendezvous.removeLeftovers(of: server)
-      return .serverNotRunning(app: server.name)
+      return .notRunning(server)
     case .resourceTemporarilyUnavailable: return .timedOut
     default: return .system(error)
     }
@@ -155,7 +155,7 @@ struct ClientHandshake {
       peer = try PeerIdentity(of: socket)
     } catch {
       // The server died between the connection and the question.
-      throw error.errno == .noSuchProcess ? .serverNotRunning(app: server.name) : .system(error)
+      throw error.errno == .noSuchProcess ? .notRunning(server) : .system(error)
     }
     if let problem = server.mismatch(with: peer) { throw .wrongServerIdentity(problem) }
     return peer
@@ -172,7 +172,7 @@ struct ClientHandshake {
     transport.close()
     guard isServerDead else { return .protocolViolation("the server closed the connection without an answer") }
     Rendezvous.removeLeftovers(of: introduction.server)
-    return .serverNotRunning(app: introduction.server.name)
+    return .notRunning(introduction.server)
   }
 
   /// Makes the session of the server's answer, and starts it.
@@ -271,5 +271,12 @@ extension ServerApp {
       return "the server is the program \(executable); \(problem)"
     }
     return nil
+  }
+}
+
+extension SessionError {
+  /// Nobody listens where the server should.
+  fileprivate static func notRunning(_ server: ServerApp) -> SessionError {
+    .serverNotRunning(app: server.name, path: ClientHandshake.path(of: server).string)
   }
 }

@@ -33,7 +33,7 @@ public enum ClientSession {
   ///   - waiting: How long to wait for a server that does not run yet; nil to fail at once. It costs no polling, but one of
   ///     the user's inotify instances (`fs.inotify.max_user_instances`) while it waits.
   ///   - timeout: How long the server, once it runs, may take to answer.
-  /// - Throws: ``SessionError``: ``SessionError/serverNotRunning(app:)`` without a server,
+  /// - Throws: ``SessionError``: ``SessionError/serverNotRunning(app:path:)`` without a server,
   ///   ``SessionError/refused(_:message:)``, ``SessionError/versionMismatch(ours:theirs:)``,
   ///   ``SessionError/timedOut``, and others.
   public static func connect(

@@ -174,7 +174,7 @@ extension Control {
 }
 
 /// How a control message breaks the protocol.
-enum ControlError: Error, Sendable, Hashable {
+enum ControlError: Error, Sendable, Hashable, CustomStringConvertible {
   /// It is not the message that the schema describes: what is wrong.
   case malformed(String)
   /// A kind of message that this version of the protocol does not have.
@@ -195,6 +195,23 @@ enum ControlError: Error, Sendable, Hashable {
   case unknownLink(UInt16)
   /// Halves of links of two kinds where one is to be.
   case twoLinks
+
+  var description: String {
+    switch self {
+    case .malformed(let problem): problem
+    case .unknownMessage(let kind): "control message \(kind) is unknown"
+    case .unknownScope(let scope): "scope \(scope) of a segment is unknown"
+    case .unknownBacking(let backing): "kind \(backing) of segment is unknown"
+    case .wrongHandleCount(let count, let expected):
+      "\(count) handles with a control message; it takes \(expected.lowerBound) to \(expected.upperBound)"
+    case .metadataTooLong(let byteCount, let limit): "\(byteCount) bytes of metadata; at most \(limit) are allowed"
+    case .tooManyChannels(let count, let limit):
+      "\(count) channels along with a session; at most \(limit) are allowed"
+    case .wrongLane(let lane): "a channel along with a session is on lane \(lane), out of turn"
+    case .unknownLink(let kind): "kind \(kind) of link is unknown"
+    case .twoLinks: "halves of two links where one is to be"
+    }
+  }
 }
 
 extension Control.TableSize {

@@ -13,8 +13,9 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
   case runtimeDirectory(path: String, problem: String)
   /// Another process serves this app. It is unharmed.
   case serverAlreadyRunning(app: String, pid: Int32)
-  /// No server of this app runs.
-  case serverNotRunning(app: String)
+  /// No server of this app runs: nobody listens on the socket at `path`. Start it, or see that it and the client mean the
+  /// same runtime directory (``RuntimeDirectory``).
+  case serverNotRunning(app: String, path: String)
   /// What listens at the server's place, or would, is not of the user, group or program that the server app names: how not.
   case wrongServerIdentity(String)
   /// The server refused: why, and its words.
@@ -70,7 +71,7 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .invalidAppName(let name): "“\(name)” is not a name for an app (1 to 64 of a-z A-Z 0-9 . _ -, no dot first)"
     case .runtimeDirectory(let path, let problem): "cannot use \(path): \(problem)"
     case .serverAlreadyRunning(let app, let pid): "the server “\(app)” runs already, as process \(pid)"
-    case .serverNotRunning(let app): "no server “\(app)” is running"
+    case .serverNotRunning(let app, let path): "no server “\(app)” is running: nobody listens on \(path)"
     case .wrongServerIdentity(let what): "not the right server: \(what)"
     case .refused(let reason, let message): "the server refused the session (\(reason)): \(message)"
     case .versionMismatch(let ours, let theirs):
@@ -92,8 +93,10 @@ public enum SessionError: Error, Sendable, CustomStringConvertible {
     case .segment(let error): "\(error)"
     case .ring(let error): "no ring: \(error)"
     case .queue(let error): "no queue: \(error)"
-    case .tooManyOwnLinks(let limit): "\(limit) channels have a link of their own, as many as may"
-    case .readWriteNotAgreed: "not both ends ask for memory that both write to"
+    case .tooManyOwnLinks(let limit):
+      "\(limit) channels have a link of their own, as many as may (SessionOptions.ownLinkLimit)"
+    case .readWriteNotAgreed:
+      "not both ends ask for memory that both write to (SessionOptions.readWriteArenas)"
     case .readWrite(let error): "\(error)"
     case .arena(let error): "\(error)"
     case .transport(let error): "\(error)"

@@ -13,6 +13,7 @@ public enum FileLockError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.
   public var description: String {
     switch self {
+    case .held(by: 0): "the lock is held by a process that cannot be seen from here"
     case .held(let pid): "the lock is held by process \(pid)"
     case .failed(let error): "\(error)"
     }

@@ -55,7 +55,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
       "segment \(name) was refused: it belongs to user \(found), not to user \(expected)"
     case .wrongMode(let name, let found, let expected):
       "segment \(name) was refused: its mode is 0\(String(found, radix: 8)), not \(expected)"
-    case .nameTaken(let name): "segment \(name) cannot be made: there is one of that name"
+    case .nameTaken(let name): "segment \(name) cannot be made: there is one of that name in /dev/shm"
     case .sharedMemoryFull(let name, let requested, let limit, let available):
       "segment \(name) of \(requested) bytes does not fit: tmpfs limits /dev/shm to \(limit), \(available) are free"
     case .lock(let error): "named segments need a lock: \(error)"

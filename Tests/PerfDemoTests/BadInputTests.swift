@@ -84,7 +84,9 @@ import Testing
     try await DemoProcess.withDirectory { demo in
       let files = try demo.makeFiles("files", ["a.bin": [1, 2, 3]])
       expectFailure(
-        try await demo.run(["client", "--files", files.string]), "no server “perf-demo-server” is running")
+        try await demo.run(["client", "--files", files.string]),
+        "no server “perf-demo-server” is running: nobody listens on "
+          + demo.directory.runtimeDirectory.appending("perf-demo-server/socket").string)
     }
   }
 

@@ -89,30 +89,30 @@ import Testing
   }
 
   @Test func `a segment that can never be announced`() async throws {
-    try await expectViolation("noSuchSegment") { $0.parts[0].segmentID = 1 << 20 }
+    try await expectViolation("there can be no segment") { $0.parts[0].segmentID = 1 << 20 }
   }
 
   @Test func `an offset beyond the segment`() async throws {
-    try await expectViolation("outOfBounds") { $0.parts[0].offset = 1 << 40 }
+    try await expectViolation("leave segment") { $0.parts[0].offset = 1 << 40 }
   }
 
   @Test func `an offset and a length that overflow`() async throws {
-    try await expectViolation("outOfBounds") {
+    try await expectViolation("leave segment") {
       $0.parts[0].offset = .max & ~7
       $0.parts[0].byteCount = .max & ~7
     }
   }
 
   @Test func `a length beyond the segment`() async throws {
-    try await expectViolation("outOfBounds") { $0.parts[0].byteCount = 1 << 40 }
+    try await expectViolation("leave segment") { $0.parts[0].byteCount = 1 << 40 }
   }
 
   @Test func `an offset that is no word's`() async throws {
-    try await expectViolation("misaligned") { $0.parts[0].offset += 4 }
+    try await expectViolation("on words") { $0.parts[0].offset += 4 }
   }
 
   @Test func `a lease without a slot`() async throws {
-    try await expectViolation("noSuchSlot") { $0.lease = Lease(slot: .max, generation: 1) }
+    try await expectViolation("has no slot") { $0.lease = Lease(slot: .max, generation: 1) }
   }
 
   @Test func `a message on a lane that was never opened`() async throws {
@@ -175,14 +175,14 @@ import Testing
   }
 
   @Test func `giving up a segment that was never announced, or that a held message stands in`() async throws {
-    try await expectViolation("noSuchSegment") { $0.say(.retireSegment(id: 9)) }
-    try await expectViolation("segmentInUse") { $0.say(.retireSegment(id: 0)) }
+    try await expectViolation("there can be no segment") { $0.say(.retireSegment(id: 9)) }
+    try await expectViolation("while a message in it is lent") { $0.say(.retireSegment(id: 0)) }
   }
 
   @Test func `giving up a segment twice`() async throws {
     let segment = try Segment.create(name: "passing", byteCount: 4096)
     let announcement = Control.AnnouncedSegment(id: 1, name: "passing", byteCount: 4096, scope: .session)
-    try await expectViolation("retired") { liar in
+    try await expectViolation("given up before") { liar in
       liar.say(.segment(announcement), handles: [segment.handle])
       liar.say(.retireSegment(id: 1))
       liar.say(.retireSegment(id: 1))
@@ -191,13 +191,13 @@ import Testing
 
   @Test func `a segment of a third process that cannot be, and an answer that nobody asked for`() async throws {
     let identity = SegmentIdentity(device: 1, inode: 2)
-    try await expectViolation("segmentOutOfOrder") { liar in
+    try await expectViolation("is due") { liar in
       liar.say(.shareSegment(.init(id: 7, byteCount: 4096, identity: identity)))
     }
     try await expectViolation("which nobody asked for") { $0.say(.segmentShared(id: 0, isMapped: true)) }
     // It is not mapped here: its number is spent, and nothing can be lent in it. Sent first, since the answer, which nobody
     // asked for, ends the liar's own session.
-    try await expectViolation("retired") { liar in
+    try await expectViolation("given up before") { liar in
       var envelope = liar.honest
       envelope.parts[0].segmentID = 1
       try liar.send(envelope)
