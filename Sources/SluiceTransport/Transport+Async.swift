@@ -45,7 +45,7 @@ extension Transport {
       do { try await waitToReceive(deadline, reactor) } catch  where error == .timedOut {}
     }
     while true {
-      lookAround()
+      if !reactor.isBusyHere { lookAround() }
       switch try tryReceive({ result = body($0, $1) }) {
       case .received: return result
       case .endOfStream: return nil

@@ -105,6 +105,13 @@ public final class Reactor: TaskExecutor, Sendable {
     threadIdentifier.load(ordering: .relaxed) == WorkerThread.currentIdentifier
   }
 
+  /// Whether this is the reactor's thread and it has other work to do: then nobody may hold it up.
+  var isBusyHere: Bool {
+    // `local` is read only on the thread that owns it.
+    guard isCurrentThread else { return false }
+    return unsafe !local.isEmpty || hasNewWork.load(ordering: .relaxed)
+  }
+
   /// How many registrations and timers there are, for statistics and tests.
   public var pendingCount: Int { shared.withLock { $0.registrations.count + $0.timers.count } }
 
