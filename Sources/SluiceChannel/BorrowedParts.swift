@@ -2,11 +2,12 @@ import SluiceMemory
 
 /// Where the parts of a received message stand, in their order. One or two, as most messages have, cost no allocation.
 ///
-/// Not a list of any elements: what is generic is copied by way of its type's descriptions.
-struct BorrowedParts: Sendable {
+/// Moved, never copied, as each copy counts references; and not a list of any elements, as what is generic is moved by way of
+/// its type's descriptions.
+struct BorrowedParts: ~Copyable, Sendable {
   private var first: BorrowedBytes?
   private var second: BorrowedBytes?
-  /// The third and later ones. Nil for none: to copy an empty array costs a call.
+  /// The third and later ones. Nil for none: to drop an empty array costs a call.
   private var others: [BorrowedBytes]?
   private(set) var count = 0
   /// Their length together.
@@ -17,14 +18,6 @@ struct BorrowedParts: Sendable {
     guard count > 2 else { return }
     others = []
     others?.reserveCapacity(count - 2)
-  }
-
-  /// The part at `index`, which there is.
-  subscript(index: Int) -> BorrowedBytes {
-    if index == 0, let first { return first }
-    if index == 1, let second { return second }
-    guard index >= 2, let others else { preconditionFailure("Index out of range") }
-    return others[index - 2]
   }
 
   /// Adds a part at the end.
@@ -47,12 +40,12 @@ struct BorrowedParts: Sendable {
   func forEachBytes(_ body: (Int, UnsafeRawBufferPointer) -> Void) {
     if let bytes = unsafe first?.bytes { unsafe body(0, bytes) }
     if let bytes = unsafe second?.bytes { unsafe body(1, bytes) }
-    guard let others else { return }
-    for index in others.indices { unsafe body(index + 2, others[index].bytes) }
+    switch others {
+    case let others?: for index in others.indices { unsafe body(index + 2, others[index].bytes) }
+    case nil: break
+    }
   }
-}
 
-extension BorrowedParts: RandomAccessCollection {
-  var startIndex: Int { 0 }
-  var endIndex: Int { count }
+  /// The parts, to keep. Costs an allocation.
+  var all: [BorrowedBytes] { [first, second].compactMap(\.self) + (others ?? []) }
 }

@@ -59,7 +59,7 @@ extension Carrier {
     return .ready(Outgoing(envelope: envelope))
   }
 
-  private func copy(_ parts: BorrowedParts, _ empty: Envelope) throws(ChannelError) -> Outgoing {
+  private func copy(_ parts: [BorrowedBytes], _ empty: Envelope) throws(ChannelError) -> Outgoing {
     let memory = makeMemory()
     var envelope = empty
     envelope.parts = []

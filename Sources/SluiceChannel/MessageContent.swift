@@ -46,7 +46,7 @@ import Synchronization
   }
 
   /// The message's segments, for who sends it on; none, if it came in its frame.
-  var lentParts: BorrowedParts { unsafe parts }
+  var lentParts: [BorrowedBytes] { unsafe parts.all }
   /// What came in the frame, for who sends it on. Valid as long as this object lives.
   @unsafe var inlineBytes: UnsafeRawBufferPointer? { unsafe loan == nil ? segments.firstSegment : nil }
   /// The size of the message's segments. This end may lend it, too.
@@ -54,7 +54,7 @@ import Synchronization
 
   /// Where the message's segments stand; nowhere, if it came in its frame.
   var placements: [SegmentPlacement] {
-    unsafe parts.map { part in
+    lentParts.map { part in
       SegmentPlacement(
         segmentName: part.segment.name, inode: part.segment.inode, offset: part.offset,
         byteCount: unsafe part.bytes.count)
