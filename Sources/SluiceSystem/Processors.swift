@@ -22,10 +22,6 @@ public enum Processors {
     try systemCall("sched_setaffinity", "processor \(number)") { sluice_pin_thread(CInt(clamping: number)) }
   }
 
-  /// Asks the processor for a cache line that will be read soon. Any address will do.
-  @inlinable @inline(__always)
-  public static func prefetch(_ address: UnsafeRawPointer) { unsafe sluice_prefetch(address) }
-
   /// Tells the processor that this thread spins, so that it saves power and leaves room to its sibling.
   @inlinable @inline(__always)
   public static func spinHint() { sluice_spin_hint() }

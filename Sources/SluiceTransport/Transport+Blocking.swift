@@ -29,7 +29,7 @@ extension Transport {
   ///   - body: Sees the frame in place; see `tryReceive`.
   /// - Returns: What `body` returned; `nil` at the end of the stream.
   /// - Throws: `timedOut`, and what `tryReceive` throws.
-  @inlinable
+  @inlinable @inline(__always)
   public func receive<Result>(
     deadline: ContinuousClock.Instant? = nil, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Result
   ) throws(TransportError) -> Result? {

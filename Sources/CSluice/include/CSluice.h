@@ -251,8 +251,6 @@ int sluice_allowed_cpu_count(void);
 int sluice_allowed_cpu_count_with(pid_t process);
 /// sched_setaffinity(2): lets this thread run on one CPU only, the one with that number; -EINVAL when it may not.
 int sluice_pin_thread(int cpu);
-/// The processor's hint that a cache line will be read. Any address will do.
-static inline void sluice_prefetch(const void *address) { __builtin_prefetch(address); }
 /// The processor's hint that this thread spins.
 static inline void sluice_spin_hint(void) {
 #if defined(__x86_64__)

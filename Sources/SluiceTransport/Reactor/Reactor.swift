@@ -277,7 +277,6 @@ public final class Reactor: TaskExecutor, Sendable {
         last = pollAll()
         return last != .nothing || hasNewWork.load(ordering: .relaxed)
       }
-      if isChanged { spinner.hit() } else { spinner.missed() }
       if isChanged, last != .attended { return true }
     }
     if last == .found { return true }

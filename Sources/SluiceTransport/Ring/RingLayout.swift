@@ -181,14 +181,6 @@ package enum RingLayout {
       .load(ordering: .sequentiallyConsistent)
   }
 
-  /// As ``frameHeader(at:)``, for who looks again and again: has the frame's second cache line brought along, so that the
-  /// two of a frame that is there then come at once.
-  @inline(__always)
-  func awaitedFrameHeader(at offset: Int) -> UInt64 {
-    unsafe Processors.prefetch(frames + offset + RingLayout.lineByteCount)
-    return frameHeader(at: offset)
-  }
-
   /// Copies the bytes of the frame at an offset to private memory, which must have room for them.
   @inline(__always)
   @unsafe func copyFrame(at offset: Int, _ byteCount: Int, to target: UnsafeMutableRawPointer) {

@@ -194,7 +194,7 @@ final class RingReceiver: Sendable {
   /// Whether a drain may find something. Some loads.
   var mayHaveFrames: Bool {
     let offset = cursorOffset(consumed.load(ordering: .relaxed))
-    return peer.awaitedFrameHeader(at: offset) != 0 || peer.load(.sendingEnded) != 0 || waiting.isClosed
+    return peer.frameHeader(at: offset) != 0 || peer.load(.sendingEnded) != 0 || waiting.isClosed
   }
 
   /// Wakes who blocks in `wait`, so that it looks at what interrupts it.
@@ -209,7 +209,7 @@ final class RingReceiver: Sendable {
     if hasFailed.load(ordering: .relaxed) { return true }
     // Where others have consumed meanwhile, the place says nothing any more.
     return try waiting.wait(deadline: deadline, unless: isInterrupted) {
-      peer.awaitedFrameHeader(at: offset) != 0 || consumed.load(ordering: .relaxed) != seen
+      peer.frameHeader(at: offset) != 0 || consumed.load(ordering: .relaxed) != seen
     }
   }
 

@@ -50,8 +50,10 @@ final class RingSender: Sendable {
         guard try findRoom(frameByteCount, &state) else { return nil }
       }
       let offset = state.cursor.offset
+      // The bytes last: the peer looks at their first cache line all the time, and would fetch it in between.
+      book(frameByteCount, &state)
       own.write(blob, at: offset)
-      return publish(frameByteCount, RingLayout.header(blob.byteCount), at: offset, &state)
+      return publish(RingLayout.header(blob.byteCount), at: offset, &state)
     }
     guard let wakes else { return .wouldBlock }
     if !wakes.isEmpty { wake(wakes) }
@@ -67,7 +69,9 @@ final class RingSender: Sendable {
       var batch = RingBatch(own, state.cursor, maxBlobSize: maxBlobSize)
       defer {
         if batch.byteCount > 0 {
-          wakes = publish(batch.byteCount, batch.firstHeader, at: state.cursor.offset, &state)
+          let offset = state.cursor.offset
+          book(batch.byteCount, &state)
+          wakes = publish(batch.firstHeader, at: offset, &state)
         }
       }
       try body(&batch)
@@ -83,11 +87,16 @@ final class RingSender: Sendable {
     try confirm(&state)
   }
 
-  /// Makes frames visible that were written, but for the header of the first one. Whom to wake.
+  /// Takes room for frames, and says that nothing follows them.
   @inline(__always)
-  private func publish(_ byteCount: Int, _ header: UInt64, at offset: Int, _ state: inout State) -> RingWakes {
+  private func book(_ byteCount: Int, _ state: inout State) {
     own.storeEarly(.sent, state.cursor.publish(byteCount))
     own.writeHeader(0, at: state.cursor.offset)
+  }
+
+  /// Makes frames visible that were written, but for the header of the first one. Whom to wake.
+  @inline(__always)
+  private func publish(_ header: UInt64, at offset: Int, _ state: inout State) -> RingWakes {
     own.publish(header, at: offset)
     return state.served.wakes(sleep: peer.load(.frameSleep), event: peer.load(.frameEvent))
   }

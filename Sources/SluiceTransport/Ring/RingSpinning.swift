@@ -17,46 +17,64 @@ public enum RingSpinning: Sendable, Hashable {
 
 /// Decides before each wait how long to spin. Races between threads make it decide less well, nothing else.
 struct RingSpinner: ~Copyable, Sendable {
-  private let policy: RingSpinning
+  /// 0 not to spin at all.
+  private let nanoseconds: Int64
+  private let isAdaptive: Bool
   private let misses = Atomic<Int>(0)
 
   /// Never spins where this thread may run on one processor only: the peer could not run meanwhile.
   init(_ policy: RingSpinning, processorCount: Int = Processors.allowedCount) {
-    self.policy = processorCount > 1 ? policy : .off
-  }
-
-  /// How long the next wait may spin; zero not to.
-  var budget: Duration {
+    let duration: Duration
     switch policy {
-    case .off: return .zero
-    case .fixed(let duration): return duration
-    case .adaptive(let duration):
-      let misses = misses.load(ordering: .relaxed)
-      return misses < 8 || misses % 64 == 0 ? duration : .zero
+    case .off: (duration, isAdaptive) = (.zero, false)
+    case .fixed(let fixed): (duration, isAdaptive) = (fixed, false)
+    case .adaptive(let most): (duration, isAdaptive) = (most, true)
     }
+    // An hour is for ever.
+    nanoseconds = processorCount > 1 ? Int64(max(.zero, min(duration, .seconds(3600))) / .nanoseconds(1)) : 0
   }
 
-  /// The wait ended while it spun.
-  func hit() {
-    if misses.load(ordering: .relaxed) != 0 { misses.store(0, ordering: .relaxed) }
-  }
+  /// Whether a wait spins, after so many that did so in vain.
+  private func spins(after misses: Int) -> Bool { !isAdaptive || misses < 8 || misses % 64 == 0 }
 
-  /// The wait went on to sleep.
-  func missed() { misses.wrappingAdd(1, ordering: .relaxed) }
-
-  /// Looks again and again, until there is a change or the time is over. False when it is over.
+  /// Looks again and again, until there is a change or the time is over; false when it is over, or nobody spins now.
+  @inline(__always)
   func spin(until isChanged: () -> Bool) -> Bool {
-    let budget = budget
-    guard budget > .zero else { return false }
+    guard nanoseconds > 0 else { return false }
+    guard spins(after: misses.load(ordering: .relaxed)) else {
+      missed()
+      return false
+    }
     // The first round without the clock: most changes between busy sides come within it.
-    for _ in 0..<512 where isChanged() { return true }
-    let end = ContinuousClock.now + budget
+    for _ in 0..<512 where isChanged() {
+      hit()
+      return true
+    }
+    return spinByClock(until: isChanged)
+  }
+
+  @inline(never)
+  private func spinByClock(until isChanged: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + .nanoseconds(nanoseconds)
     repeat {
       for _ in 0..<64 {
-        if isChanged() { return true }
+        if isChanged() {
+          hit()
+          return true
+        }
         Processors.spinHint()
       }
     } while ContinuousClock.now < end
+    missed()
     return false
   }
+
+  /// The wait ended while it spun.
+  @inline(__always)
+  private func hit() {
+    if misses.load(ordering: .relaxed) != 0 { misses.store(0, ordering: .relaxed) }
+  }
+
+  /// The wait goes on to sleep.
+  private func missed() { misses.wrappingAdd(1, ordering: .relaxed) }
 }

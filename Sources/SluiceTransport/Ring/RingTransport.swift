@@ -101,6 +101,32 @@ public final class RingTransport: Transport {
     return try sender.trySend(blob)
   }
 
+  /// Puts a frame into the ring, waiting for ever until there is room: the quickest way to send one. As `send(_:handles:deadline:)`.
+  public func send(_ blob: RawSpan) throws(TransportError) {
+    while try sender.trySend(blob) == .wouldBlock { _ = try sender.wait(roomFor: blob.byteCount, deadline: nil) }
+  }
+
+  /// Takes the next frame from the ring, waiting for ever until there is one: the quickest way to receive one. As
+  /// `receive(deadline:_:)`, without handles, which a ring does not carry.
+  @inlinable @inline(__always)
+  public func receive<Result>(_ body: (_ blob: RawSpan) -> Result) throws(TransportError) -> Result? {
+    var result: Result?
+    try receiveNext { result = body($0) }
+    return result
+  }
+
+  /// Calls `body` with the next frame, or returns at the end.
+  @usableFromInline
+  func receiveNext(_ body: (_ blob: RawSpan) -> Void) throws(TransportError) {
+    func take(_ blob: RawSpan) -> Bool {
+      body(blob)
+      return true
+    }
+    while try receiver.drain(limit: 1, arming: false, take).outcome == .wouldBlock {
+      _ = try receiver.wait(deadline: nil)
+    }
+  }
+
   /// Puts many frames into the ring under one lock, and makes them visible to the receiver at once, with one wake-up at
   /// most.
   ///

@@ -57,11 +57,15 @@ struct RingWaiting: ~Copyable, Sendable {
     deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool = { false }, until hasProgressed: () -> Bool
   ) throws(TransportError) -> Bool {
     func isChanged() -> Bool { hasProgressed() || hasEnded || isInterrupted() }
-    if spinner.spin(until: isChanged) {
-      spinner.hit()
-      return true
-    }
-    spinner.missed()
+    if spinner.spin(until: isChanged) { return true }
+    return try sleep(deadline: deadline, unless: isInterrupted, until: isChanged)
+  }
+
+  /// Out of line, so that who finds progress at once does not pay for the deadline.
+  @inline(never)
+  private func sleep(
+    deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool, until isChanged: () -> Bool
+  ) throws(TransportError) -> Bool {
     while true {
       let wakeValue = announce()
       if isChanged() { return true }
@@ -84,10 +88,7 @@ struct RingWaiting: ~Copyable, Sendable {
 
   /// Looks for a while, as `wait` does before it sleeps, whether there is progress or an end; false when there was none.
   func spin(until hasProgressed: () -> Bool) -> Bool {
-    guard spinner.budget > .zero else { return false }
-    let isSeen = spinner.spin { hasProgressed() || hasEnded }
-    if isSeen { spinner.hit() } else { spinner.missed() }
-    return isSeen
+    spinner.spin { hasProgressed() || hasEnded }
   }
 
   @inline(__always)
