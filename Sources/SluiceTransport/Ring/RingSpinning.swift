@@ -16,14 +16,14 @@ public enum RingSpinning: Sendable, Hashable {
 }
 
 /// Decides before each wait how long to spin. Races between threads make it decide less well, nothing else.
-struct RingSpinner: ~Copyable, Sendable {
+package struct RingSpinner: ~Copyable, Sendable {
   /// 0 not to spin at all.
   private let nanoseconds: Int64
   private let isAdaptive: Bool
   private let misses = Atomic<Int>(0)
 
   /// Never spins where this thread may run on one processor only: the peer could not run meanwhile.
-  init(_ policy: RingSpinning, processorCount: Int = Processors.allowedCount) {
+  package init(_ policy: RingSpinning, processorCount: Int = Processors.allowedCount) {
     let duration: Duration
     switch policy {
     case .off: (duration, isAdaptive) = (.zero, false)
@@ -39,7 +39,7 @@ struct RingSpinner: ~Copyable, Sendable {
 
   /// Looks again and again, until there is a change or the time is over; false when it is over, or nobody spins now.
   @inline(__always)
-  func spin(until isChanged: () -> Bool) -> Bool {
+  package func spin(until isChanged: () -> Bool) -> Bool {
     guard nanoseconds > 0 else { return false }
     guard spins(after: misses.load(ordering: .relaxed)) else {
       missed()

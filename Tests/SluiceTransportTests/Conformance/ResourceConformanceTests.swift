@@ -68,6 +68,36 @@ import TestSupport
     }
   }
 
+  @Test("gives the memory of a large frame back when nothing follows it", arguments: PairKind.crossingProcesses)
+  func largeFrame(kind: PairKind) async {
+    await #expect(processExitsWith: .success) { [kind = kind.rawValue as String] in
+      guard let kind = PairKind(rawValue: kind) else { throw PeerError("no such kind") }
+      let large = 32 << 20
+      let (left, right) = try kind.pair(maxBlobSize: large)
+      func residentByteCount() throws -> Int {
+        let status = try ProcessFile.text("/proc/self/status").split(separator: "\n")
+        let line = try #require(status.first { $0.hasPrefix("RssAnon:") })
+        return try #require(Int(line.filter(\.isNumber))) << 10
+      }
+      // The sender's own memory is there before and after.
+      let blob = [UInt8](repeating: 1, count: large)
+      let before = try residentByteCount()
+      let sender = try WorkerThread(name: "sender") {
+        try? blocking { try left.send(blob.span.bytes, deadline: patience()) }
+      }
+      let during = try blocking {
+        try right.receive(deadline: patience()) { frame, _ in
+          #expect(frame.byteCount == large)
+          return (try? residentByteCount()) ?? 0
+        }
+      }
+      #expect(try #require(during) > before + large / 2, "it was copied to private memory")
+      sender.join()
+      #expect(try right.tryReceive { _, _ in } == .wouldBlock)
+      #expect(try residentByteCount() < before + large / 4)
+    }
+  }
+
   @Test("leaves no descriptor and no mapping behind", arguments: PairKind.allCases)
   func leaks(kind: PairKind) async {
     await #expect(processExitsWith: .success) { [kind = kind.rawValue as String] in
