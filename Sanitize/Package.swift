@@ -7,7 +7,11 @@ let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
 ]
-let library: [SwiftSetting] = settings + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
+let library: [SwiftSetting] =
+  settings + [
+    .strictMemorySafety(), .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  ]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -38,6 +42,7 @@ let package = Package(
     .testTarget(
       name: "SluiceTransportTests",
       dependencies: ["CSanitize", "CSteps", "TestSupport", "SluiceTransport", "SluiceWaiting", "SluiceSystem", system],
-      swiftSettings: settings),
+      // Whose own memory is not to be taken for ours.
+      swiftSettings: settings + [.define("SANITIZED")]),
   ]
 )

@@ -27,6 +27,10 @@ extension Link {
   /// Begins to deliver frames.
   package func start(owner: any LinkOwner) throws(SystemError) {
     self.owner.withLock { $0.owner = owner }
+    if receiver == nil {
+      let source = try PolledSource(transport)
+      polled.withLock { $0 = source }
+    }
     let descriptor = receiver?.bellDescriptor ?? transport.drainDescriptor
     let registration = try reactor.register(
       descriptor, for: receiver == nil ? .readable : IOEvents([.readable, .edgeTriggered])
@@ -62,7 +66,7 @@ extension Link {
   }
 
   /// Leaves the turn to a blocked thread, else to the reactor, which goes on looking for a while.
-  private func passOn() {
+  func passOn() {
     isThreadDraining.store(false, ordering: .relaxed)
     let (next, afterRest) = draining.withLock { state in
       state.drainer = nil
@@ -81,22 +85,28 @@ extension Link {
   ///
   /// A thread that left will often be back for more in no time. So its peer is asked to ring only when there is somebody
   /// else to tell: a task that waits for something from this link. Otherwise the reactor looks from time to time.
-  private func rest() {
-    guard receiver != nil else { return arm() }
+  func rest() {
     if reactor.isCurrentThread {
-      reactor.stayAwake(for: self)
+      if receiver == nil { arm() } else { reactor.stayAwake(for: self) }
     } else if suspendedCount.load(ordering: .sequentiallyConsistent) > 0 {
-      arm()
+      armAfterThread()
     } else {
       watch.threadLeft(self)
     }
   }
 
+  /// Has the reactor told of what arrives, after a thread that may have left something.
+  private func armAfterThread() {
+    arm()
+    // What the transport has taken from the kernel is not told of.
+    if receiver == nil, !transport.isDrained { reactor.perform { [self] in told() } }
+  }
+
   /// A task is about to suspend for something from this link, until ``endSuspension()``.
   package func beginSuspension() {
     suspendedCount.add(1, ordering: .sequentiallyConsistent)
-    guard receiver != nil, draining.withLock({ $0.turn.holder == .reactor(isArmed: false) }) else { return }
-    rest()
+    guard draining.withLock({ $0.turn.holder == .reactor(isArmed: false) }) else { return }
+    if receiver == nil { armAfterThread() } else { rest() }
   }
 
   /// The task goes on.
@@ -107,13 +117,22 @@ extension Link {
 
   /// Has the reactor told of what arrives, while it is its turn.
   private func arm() {
-    let mustLook = draining.withLock { state in
-      guard state.turn.holder == .reactor(isArmed: false) else { return false }
-      if let receiver, !receiver.arm() { return true }
-      state.turn.armed()
-      return false
+    do throws(SystemError) {
+      // Under the lock, so that no thread takes the turn in between.
+      let mustLook = try draining.withLock { (state) throws(SystemError) in
+        guard state.turn.holder == .reactor(isArmed: false) else { return false }
+        if let receiver {
+          if !receiver.arm() { return true }
+        } else {
+          try watchForFrames(.readable)
+        }
+        state.turn.armed()
+        return false
+      }
+      if mustLook { reactor.perform { [self] in told() } }
+    } catch {
+      finish(.failed(.failed(error)))
     }
-    if mustLook { reactor.perform { [self] in told() } }
   }
 
   /// Delivers all that a peer sent before it died, then calls `completion`. On the reactor's thread, which may be now.
@@ -142,111 +161,6 @@ extension Link {
     completion()
   }
 
-  // MARK: A blocked thread's turn
-
-  /// Delivers what arrives, on the calling thread, until `isDone` or the deadline; or sleeps, while others do. For a thread
-  /// whose parker is unparked, with ``interrupt(_:wait:)``, when `isDone` changes.
-  package func drain(
-    for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?, until isDone: () -> Bool
-  ) {
-    switch receiver {
-    case let receiver?: drain(receiver, for: parker, wait: wait, deadline: deadline, until: isDone)
-    case nil: break
-    }
-  }
-
-  @inline(__always)
-  private func drain(
-    _ receiver: RingReceiver, for parker: Parker, wait: UInt64, deadline: ContinuousClock.Instant?,
-    until isDone: () -> Bool
-  ) {
-    var wasQueued = false
-    while !isDone() {
-      let taking = draining.withLock { state in
-        let taking = state.turn.take(for: parker)
-        if case .granted = taking { state.drainer = parker }
-        return taking
-      }
-      switch taking {
-      case .refused: return
-      case .granted(let wasArmed):
-        if wasArmed { receiver.disarm() }
-        if !drain(receiver, parker, wait, deadline, isDone) { return }
-      case .queued:
-        wasQueued = true
-        if !parker.park(deadline: deadline) { return withdraw(parker) }
-      }
-    }
-    if wasQueued { withdraw(parker) }
-  }
-
-  /// With the turn, which is passed on in the end. False when the deadline passed, or nothing comes any more.
-  private func drain(
-    _ receiver: RingReceiver, _ parker: Parker, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
-    _ isDone: () -> Bool
-  ) -> Bool {
-    isThreadDraining.store(true, ordering: .relaxed)
-    func isInterrupted() -> Bool { isDone() || isRestWanted.load(ordering: .sequentiallyConsistent) }
-    while true {
-      // Who alone consumes sees without the ring's lock whether there is anything.
-      let hadFrames = receiver.mayHaveFrames
-      let drained = hadFrames ? drainOnce(atMost: .max, until: isDone) : isDone() ? .done : .empty
-      switch drained {
-      case .done:
-        passOn()
-        return true
-      case .paused:
-        isThreadDraining.store(false, ordering: .relaxed)
-        return true
-      case .finished:
-        isThreadDraining.store(false, ordering: .relaxed)
-        return false
-      case .more, .empty:
-        // It was for others, and there may be no end of it.
-        if hadFrames, let deadline, deadline <= .now {
-          passOn()
-          return false
-        }
-        if case .more = drained { continue }
-      }
-      parker.elsewhere.store(wait, ordering: .sequentiallyConsistent)
-      // An error is met again by the next drain.
-      let isInTime = (try? receiver.wait(deadline: deadline, unless: isInterrupted)) ?? true
-      parker.elsewhere.store(0, ordering: .sequentiallyConsistent)
-      if !isInTime || isInterrupted() {
-        passOn()
-        return isInTime
-      }
-    }
-  }
-
-  /// A thread waits for this link no more.
-  private func withdraw(_ parker: Parker) {
-    let (passed, next) = draining.withLock { $0.turn.withdraw(parker) }
-    guard passed else { return }
-    if let next { next.unpark() } else { rest() }
-  }
-
-  /// Makes a thread that sleeps as it drains look whether it is done, if it still is in that wait.
-  package func interrupt(_ parker: Parker, wait: UInt64) {
-    // Who has looked, and not yet slept, is not woken by this: again, until it is awake.
-    while parker.elsewhere.load(ordering: .sequentiallyConsistent) == wait {
-      receiver?.wakeSleepers()
-      WorkerThread.yield()
-    }
-  }
-
-  /// Makes the thread that drains pass on its turn, for the rest. Only until it has: it, or another one that drains by then,
-  /// may sleep again, and rightly.
-  private func interruptDrainer() {
-    while isRestWanted.load(ordering: .sequentiallyConsistent),
-      let parker = draining.withLock({ $0.drainer }), parker.elsewhere.load(ordering: .sequentiallyConsistent) != 0
-    {
-      receiver?.wakeSleepers()
-      WorkerThread.yield()
-    }
-  }
-
   // MARK: Delivering
 
   enum Drained {
@@ -263,7 +177,7 @@ extension Link {
   }
 
   /// With the turn.
-  private func drainOnce(atMost limit: Int, until isDone: () -> Bool) -> Drained {
+  func drainOnce(atMost limit: Int, until isDone: () -> Bool) -> Drained {
     // No function of its own that captures this: it would be made on the heap.
     var stopped = Drained?.none
     let outcome: ReceiveOutcome
@@ -332,7 +246,12 @@ extension Link {
     }
     // Who waits for the rest is not kept by a frame that may wait for long.
     if let afterRest { reactor.perform(afterRest) }
-    if case .paused = outcome { watchForFrames([]) } else { parked.timer.cancel() }
+    if case .paused = outcome {
+      // A thread that drains has done that already, and its turn may be somebody else's by now.
+      if receiver == nil, reactor.isCurrentThread { stopWatching() }
+    } else {
+      parked.timer.cancel()
+    }
     return outcome
   }
 
@@ -340,26 +259,23 @@ extension Link {
   package func resumeDelivery() {
     let parked = draining.withLock { $0.turn.resume() ? $0.parked.take() : nil }
     // What the control socket brings often belongs to a frame that nobody waits for, and is seen now.
-    guard let parked else { return receiver == nil ? () : told() }
+    guard let parked else { return told() }
     parked.timer.cancel()
     // Sound: bytes have no padding.
     let frame = unsafe parked.frame.span.bytes
     switch handle(deliver(frame, isParked: true), frame) {
-    case nil, .more, .empty, .done:
-      watchForFrames(.readable)
-      drainOnReactor()
+    case nil, .more, .empty, .done: drainOnReactor()
     case .paused, .finished: break
     }
   }
 
-  /// Level-triggered descriptors must not tell what nobody may take.
-  private func watchForFrames(_ events: IOEvents) {
-    guard receiver == nil else { return }
-    do {
-      try state.withLock { $0.reading }?.update(events)
-    } catch {
-      finish(.failed(.failed(error)))
-    }
+  /// A level-triggered descriptor must not tell what the reactor may not take.
+  func stopWatching() {
+    do { try watchForFrames([]) } catch { finish(.failed(.failed(error))) }
+  }
+
+  private func watchForFrames(_ events: IOEvents) throws(SystemError) {
+    try state.withLock { (state) throws(SystemError) in try state.reading?.update(events) }
   }
 
   private func deliver(_ frame: RawSpan, isParked: Bool) -> LaneDelivery {

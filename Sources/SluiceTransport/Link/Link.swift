@@ -100,7 +100,7 @@ package final class Link: Drainer, Sendable {
   }
 
   let transport: any Transport
-  /// The ends of the transport, if it is a ring: then blocked threads drain it themselves, and the reactor may spin.
+  /// The ends of the transport, if it is a ring: then the reactor may spin.
   let sender: RingSender?
   let receiver: RingReceiver?
   /// Whether looking for frames for a while makes sense.
@@ -108,6 +108,8 @@ package final class Link: Drainer, Sendable {
   let reactor: Reactor
   private let window: UInt32
   let state = Mutex(State())
+  /// What blocked threads wait for, if the transport is no ring. From ``start(owner:)`` on.
+  let polled = Mutex<PolledSource?>(nil)
   let draining = Mutex(Draining())
   /// Whether who drains is to hand over, as `Draining.afterRest` waits.
   let isRestWanted = Atomic<Bool>(false)
