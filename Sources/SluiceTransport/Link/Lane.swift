@@ -57,10 +57,20 @@ package final class Lane: Sendable {
     }
   }
 
-  /// Whether anybody waits for a credit.
-  var isWaitedFor: Bool { state.withLock { $0.waiters?.isEmpty == false } }
+  /// Has `waiter` told, too, whose message waits for something else than a credit: that it is worth another attempt, or that
+  /// the lane is closed. False when it is closed already.
+  func wait(with waiter: OneShot<Bool>) -> Bool {
+    state.withLock { state in
+      guard state.isOpen else { return false }
+      state.waiters = (state.waiters ?? []).filter { !$0.isFulfilled } + [waiter]
+      return true
+    }
+  }
 
-  /// Nobody waits for a credit any more with this.
+  /// Whether anybody waits to send.
+  var isWaitedFor: Bool { state.withLock { $0.waiters?.contains { !$0.isFulfilled } == true } }
+
+  /// Nobody waits any more with this.
   func forget(_ waiter: OneShot<Bool>) {
     state.withLock { $0.waiters?.removeAll { $0 === waiter } }
   }

@@ -199,11 +199,36 @@ package final class Link: Drainer, Sendable {
 
   // MARK: Sending
 
+  /// Takes the credit for a charged frame that is sent later; what stands in the way, if there is none.
+  package func takeCredit(on lane: Lane) -> SendOutcome? {
+    switch lane.takeCredit() {
+    case .taken: return nil
+    case .blocked(let signal):
+      beganToWait()
+      return .blocked(signal)
+    case .closed: return .ended
+    }
+  }
+
+  /// The frame is not sent after all.
+  package func putBackCredit(on lane: Lane) { lane.putBackCredit() }
+
+  /// Somebody waits to send on a lane, for something else than credit or room: has `signal` told also what becomes of the
+  /// lane. False when it has ended.
+  package func wait(with signal: OneShot<Bool>, on lane: Lane) -> Bool {
+    guard lane.wait(with: signal) else { return false }
+    beganToWait()
+    return true
+  }
+
   /// Sends a frame whose first ``LaneHeader/byteCount`` bytes are room for the header, if credit and room allow it.
-  package func trySend(_ frame: inout MutableRawSpan, on lane: Lane, charged: Bool) throws(TransportError)
-    -> SendOutcome
-  {
-    LaneHeader(lane: lane.number, kind: charged ? .charged : .free).encode(into: &frame)
+  ///
+  /// - Parameter isPaid: Whether the credit was taken before. It is kept, then, for the next try.
+  package func trySend(
+    _ frame: inout MutableRawSpan, on lane: Lane, charged isCharged: Bool, isPaid: Bool = false
+  ) throws(TransportError) -> SendOutcome {
+    LaneHeader(lane: lane.number, kind: isCharged ? .charged : .free).encode(into: &frame)
+    let charged = isCharged && !isPaid
     if charged {
       switch lane.takeCredit() {
       case .taken: break
