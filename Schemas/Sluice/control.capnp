@@ -30,6 +30,7 @@ struct ControlMessage {
     shareSegment @12 :SegmentShare;
     segmentShared @13 :SegmentShareAnswer;
     abandonChannel @14 :AbandonChannel;
+    handlesSettled @15 :HandlesSettled;
   }
 }
 
@@ -332,15 +333,32 @@ struct SegmentShareAnswer {
 
 struct MessageHandles {
   # Descriptors of one message. Handles: 1 to 253, in the message's order. Sent before the envelope that claims them.
+  #
+  # Of each end's descriptors at most 512 may be without their envelope at the other. The sender counts those that it has
+  # sent and not yet been told of with `handlesSettled`, and sends more only while these are at most 259, so that those of
+  # any message fit. It sends them when nothing but room on the link keeps their envelope, which costs its credit before: so
+  # whoever drains the link, as an end always does, settles them. The receiver ends the session of who sends more.
 
   ticket @0 :UInt32;
   # What the envelope calls them. Counts up, wrapping; unique among the unclaimed.
+
+  lane @1 :UInt32;
+  # The lane of the envelope if that goes on a dedicated link; 0 if it goes on the session's link. When a dedicated link has
+  # ended at their receiver, what was left for it is closed, and counts as settled.
 }
 
 struct WithdrawHandles {
-  # The envelope of these handles will not come. They are closed.
+  # The envelope of these handles will not come. They are closed, and count as settled; if they are not there, nothing is.
 
   ticket @0 :UInt32;
+}
+
+struct HandlesSettled {
+  # Descriptors that came with `handles` wait for their envelopes no more: claimed, withdrawn, or closed with their link. Each
+  # counts once. Sent when 128 have been settled since the last time, at the latest.
+
+  total @0 :UInt64;
+  # How many since the session began. More than the last time, and not more than were sent.
 }
 
 struct Goodbye {

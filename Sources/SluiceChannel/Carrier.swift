@@ -13,11 +13,13 @@ package protocol CarrierControl: AnyObject, Sendable {
   func retireSegment(_ id: UInt32)
   /// Whether the other end reads a third process's segment in place.
   func share(_ segment: BorrowedSegment) -> SegmentShare
-  /// Sends the handles of a message before its envelope. Not sent, but worth another attempt after the signal, if one is
-  /// returned.
-  func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>?
-  /// Takes back what ``sendHandles(_:ticket:)`` sent: the envelope will not come.
+  /// Sends the handles of a message before its envelope, which goes on the own link of `lane`, or with 0 on the session's.
+  /// Not sent, but worth another attempt after the signal, if one is returned.
+  func sendHandles(_ handles: [Handle], ticket: UInt32, lane: UInt32) -> OneShot<Bool>?
+  /// Takes back what ``sendHandles(_:ticket:lane:)`` sent: the envelope will not come.
   func withdrawHandles(ticket: UInt32)
+  /// Tells the other end how many of its handles wait for envelopes no more, in all. Called under a lock.
+  func tellHandlesSettled(_ total: UInt64)
   /// A channel was closed, by whichever end: it needs the session no more.
   func channelClosed(_ lane: UInt32)
 }
@@ -55,11 +57,9 @@ package final class Carrier: Sendable {
 
   private let control = Mutex(WeakControl())
   private let counting = Mutex(Counters())
-  private let unclaimedHandles = Mutex<[UInt32: [Handle]]>([:])
+  let unclaimedHandles = Mutex(UnclaimedHandles())
+  let handleSending = Mutex(HandleSending())
   private let lastTicket = Atomic<UInt32>(0)
-
-  /// Most handles that may wait for their envelopes. They fill this process's descriptor table.
-  private static let unclaimedLimit = 1024
 
   private struct WeakControl {
     weak var control: (any CarrierControl)?
@@ -89,7 +89,7 @@ package final class Carrier: Sendable {
     counting.withLock { change(&$0) }
   }
 
-  private var attachedControl: (any CarrierControl)? { control.withLock { $0.control } }
+  var attachedControl: (any CarrierControl)? { control.withLock { $0.control } }
 
   /// The memory of a new message of this session: what was released is free again.
   func makeMemory() -> ArenaSegmentAllocator {
@@ -118,6 +118,7 @@ package final class Carrier: Sendable {
     var envelope: Envelope
     /// Nil for none.
     let handles: [Handle]?
+    /// Whether the handles were sent, and the lane's credit taken, if it costs one.
     var handlesAreSent = false
     /// What goes in the frame. Sound: read only while who sends borrows the message.
     nonisolated(unsafe) let inline: UnsafeRawBufferPointer?
@@ -232,10 +233,7 @@ package final class Carrier: Sendable {
   /// Sends the handles and the envelope, as far as room and credit allow.
   func trySend(_ outgoing: inout Outgoing, on lane: Lane, of link: Link) throws(ChannelError) -> Link.SendOutcome {
     if let handles = outgoing.handles, !outgoing.handlesAreSent {
-      guard let control = attachedControl else { return .ended }
-      if let signal = control.sendHandles(handles, ticket: outgoing.envelope.handleTicket) {
-        return .blocked(signal)
-      }
+      if let obstacle = sendHandles(handles, of: outgoing, on: lane, of: link) { return obstacle }
       outgoing.handlesAreSent = true
     }
     do {
@@ -259,7 +257,7 @@ package final class Carrier: Sendable {
       var all = unsafe span.mutableBytes
       var frame = all._mutatingExtracting(first: byteCount)
       encode(outgoing, into: &frame)
-      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
+      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged, isPaid: outgoing.handlesAreSent)
     }
     return unsafe try withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) {
       buffer throws(TransportError) in
@@ -267,7 +265,7 @@ package final class Carrier: Sendable {
       unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
       var frame = unsafe MutableRawSpan(_unsafeBytes: buffer)
       encode(outgoing, into: &frame)
-      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged)
+      return try link.trySend(&frame, on: lane, charged: outgoing.isCharged, isPaid: outgoing.handlesAreSent)
     }
   }
 
@@ -282,34 +280,20 @@ package final class Carrier: Sendable {
   }
 
   /// Undoes ``prepare(_:kind:correlation:handles:)`` for a message that will not go.
-  func abandon(_ outgoing: borrowing Outgoing) {
+  func abandon(_ outgoing: borrowing Outgoing, on lane: Lane, of link: Link) {
     if !outgoing.envelope.parts.isEmpty { lender.takeBack(outgoing.envelope.lease) }
-    if outgoing.handlesAreSent { attachedControl?.withdrawHandles(ticket: outgoing.envelope.handleTicket) }
+    guard outgoing.handlesAreSent else { return }
+    attachedControl?.withdrawHandles(ticket: outgoing.envelope.handleTicket)
+    if outgoing.isCharged { link.putBackCredit(on: lane) }
   }
 
   // MARK: Receiving
-
-  /// Handles arrived ahead of their envelope; false when the other end broke the rules with them.
-  package func handlesArrived(_ handles: [Handle], ticket: UInt32) -> Bool {
-    unclaimedHandles.withLock { unclaimed in
-      let count = unclaimed.values.reduce(handles.count) { $0 + $1.count }
-      guard count <= Self.unclaimedLimit, unclaimed[ticket] == nil, !handles.isEmpty else { return false }
-      unclaimed[ticket] = handles
-      return true
-    }
-  }
-
-  /// The envelope of these handles will not come.
-  package func handlesWithdrawn(ticket: UInt32) {
-    let dropped = unclaimedHandles.withLock { $0.removeValue(forKey: ticket) }
-    _ = dropped
-  }
 
   /// What became of an envelope's content.
   enum Admission {
     case admitted(MessageContent)
     case needsControl
-    /// The session has ended: nothing is taken any more.
+    /// Nothing is taken any more: the session has ended, or its link.
     case ended
     case violation(String)
   }
@@ -318,9 +302,7 @@ package final class Carrier: Sendable {
   ///
   /// - Parameter frame: Where the envelope stands, and the content if that goes in the frame.
   func admit(_ envelope: Envelope, in frame: RawSpan) -> Admission {
-    if envelope.handleCount > 0, unclaimedHandles.withLock({ $0[envelope.handleTicket] == nil }) {
-      return .needsControl
-    }
+    if envelope.handleCount > 0, !haveHandlesArrived(envelope.handleTicket) { return .needsControl }
     var parts = BorrowedParts(minimumCapacity: envelope.parts.count)
     if !envelope.parts.isEmpty {
       do {
@@ -340,7 +322,14 @@ package final class Carrier: Sendable {
       }
     }
     do {
-      let handles = try claimHandles(envelope)
+      let handles: [Handle]?
+      switch try claim(envelope) {
+      case .none: handles = nil
+      case .handles(let claimed): handles = claimed
+      case .gone:
+        if !envelope.parts.isEmpty { borrower.giveBack(envelope.lease) }
+        return .ended
+      }
       return .admitted(try content(of: envelope, consume parts, handles, in: frame))
     } catch {
       // The session ends with this; what was borrowed goes back all the same.
@@ -353,14 +342,21 @@ package final class Carrier: Sendable {
     let text: String
   }
 
-  /// The handles of an envelope; nil for none.
-  private func claimHandles(_ envelope: Envelope) throws(Violation) -> [Handle]? {
-    guard envelope.handleCount > 0 else { return nil }
-    let claimed = unclaimedHandles.withLock { $0.removeValue(forKey: envelope.handleTicket) } ?? []
+  private enum Claim {
+    case none
+    case handles([Handle])
+    /// They had arrived, and were closed meanwhile: withdrawn, or their link has ended.
+    case gone
+  }
+
+  /// The handles of an envelope, which have arrived.
+  private func claim(_ envelope: Envelope) throws(Violation) -> Claim {
+    guard envelope.handleCount > 0 else { return .none }
+    guard let claimed = claimHandles(envelope.handleTicket) else { return .gone }
     guard claimed.count == Int(envelope.handleCount) else {
       throw Violation(text: "an envelope claims \(envelope.handleCount) handles; \(claimed.count) were sent")
     }
-    return claimed
+    return .handles(claimed)
   }
 
   private func content(

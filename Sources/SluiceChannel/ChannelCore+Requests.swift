@@ -151,11 +151,11 @@ extension ChannelCore {
   /// Takes the right to answer, with a message that is ready to go.
   func claim(_ call: IncomingCall, for outgoing: borrowing Carrier.Outgoing) throws(ChannelError) {
     guard call.takeAnswer() else {
-      carrier.abandon(outgoing)
+      carrier.abandon(outgoing, on: lane, of: link)
       throw .alreadyAnswered
     }
     guard !call.isCancelled else {
-      carrier.abandon(outgoing)
+      carrier.abandon(outgoing, on: lane, of: link)
       callEnded(call)
       throw .withdrawn
     }

@@ -128,7 +128,7 @@ import Synchronization
       case .ended: throw endError
       }
     } catch {
-      carrier.abandon(outgoing)
+      carrier.abandon(outgoing, on: lane, of: link)
       throw error
     }
   }
@@ -144,7 +144,9 @@ import Synchronization
 
   private func giveUpSending(_ signal: OneShot<Bool>, _ outgoing: borrowing Carrier.Outgoing) {
     link.forget(signal, on: lane)
-    carrier.abandon(outgoing)
+    // Whoever else keeps it lets go of it by this.
+    signal.fulfill(false)
+    carrier.abandon(outgoing, on: lane, of: link)
   }
 
   private func goOn(

@@ -32,7 +32,7 @@ extension Control {
     case .welcome(let welcome): (1 + welcome.link.handleCount)...(1 + welcome.link.handleCount)
     case .handles: 1...253
     case .refusal, .channelRefused, .withdrawHandles, .goodbye, .retireSegment, .returned, .shareSegment,
-      .segmentShared, .abandonChannel:
+      .segmentShared, .abandonChannel, .handlesSettled:
       0...0
     }
   }
@@ -78,7 +78,7 @@ extension Control {
     case .segment(let segment):
       return .segment(try announced(segment))
     case .handles(let handles):
-      return .handles(ticket: handles.ticket)
+      return .handles(ticket: handles.ticket, lane: handles.lane)
     case .withdrawHandles(let handles):
       return .withdrawHandles(ticket: handles.ticket)
     case .goodbye(let goodbye):
@@ -96,6 +96,8 @@ extension Control {
       return .segmentShared(id: answer.segmentId, isMapped: answer.isMapped)
     case .abandonChannel(let abandoned):
       return .abandonChannel(lane: abandoned.lane)
+    case .handlesSettled(let settled):
+      return .handlesSettled(total: settled.total)
     case .unknown(let discriminant):
       throw ControlError.unknownMessage(discriminant)
     }

@@ -42,8 +42,10 @@ extension Control {
       target.name = segment.name
       target.byteCount = segment.byteCount
       target.scope = segment.scope == .session ? .session : .serverWide
-    case .handles(let ticket):
-      root.initHandles().ticket = ticket
+    case .handles(let ticket, let lane):
+      let target = root.initHandles()
+      target.ticket = ticket
+      target.lane = lane
     case .withdrawHandles(let ticket):
       root.initWithdrawHandles().ticket = ticket
     case .goodbye(let message):
@@ -64,6 +66,8 @@ extension Control {
       target.isMapped = isMapped
     case .abandonChannel(let lane):
       root.initAbandonChannel().lane = lane
+    case .handlesSettled(let total):
+      root.initHandlesSettled().total = total
     }
   }
 

@@ -19,7 +19,7 @@ enum Control: Sendable, Hashable {
   /// With the segment's descriptor.
   case segment(AnnouncedSegment)
   /// With 1 to 253 descriptors.
-  case handles(ticket: UInt32)
+  case handles(ticket: UInt32, lane: UInt32)
   case withdrawHandles(ticket: UInt32)
   case goodbye(message: String)
   case retireSegment(id: UInt32)
@@ -28,6 +28,7 @@ enum Control: Sendable, Hashable {
   case shareSegment(SharedSegment)
   case segmentShared(id: UInt32, isMapped: Bool)
   case abandonChannel(lane: UInt32)
+  case handlesSettled(total: UInt64)
 
   struct TableSize: Sendable, Hashable {
     var capacity: UInt32
@@ -126,6 +127,14 @@ enum Control: Sendable, Hashable {
     var id: UInt32
     var byteCount: UInt64
     var identity: SegmentIdentity
+  }
+
+  /// Whether this, said later, says all that `earlier` would have.
+  func replaces(_ earlier: Control) -> Bool {
+    switch (self, earlier) {
+    case (.returned, .returned), (.handlesSettled, .handlesSettled): true
+    default: false
+    }
   }
 
   /// Most channels that are opened along with a session.

@@ -19,8 +19,8 @@ final class ControlConnection: Sendable {
   private struct Queued {
     let bytes: [UInt8]
     let handles: [Handle]
-    /// For a message that need not be said twice in a row: which it is.
-    var repeated: Control?
+    /// For a message that the next of its kind replaces: which it is.
+    var replaceable: Control?
   }
 
   /// A function in a struct: bare in a mutex, it would be wrapped once more at each access.
@@ -71,29 +71,34 @@ final class ControlConnection: Sendable {
 
   /// Sends, now or as soon as there is room. After the end, nothing.
   func send(_ control: Control, handles: [Handle] = []) {
-    send(control, handles: handles, isRepeatable: false)
+    send(control, handles: handles, isReplaceable: false)
   }
 
-  /// Sends a message of which one is enough while it waits: however often it is to be said, it takes the room of one.
-  func sendUnlessUnsent(_ control: Control) {
-    send(control, handles: [], isRepeatable: true)
+  /// Sends a message instead of an earlier one that says less, if that waits: however often it is to be said, it takes the room
+  /// of one.
+  func sendInsteadOfEarlier(_ control: Control) {
+    send(control, handles: [], isReplaceable: true)
   }
 
-  private func send(_ control: Control, handles: [Handle], isRepeatable: Bool) {
+  private func send(_ control: Control, handles: [Handle], isReplaceable: Bool) {
     let bytes: [UInt8]
     do {
       bytes = try control.encoded()
     } catch {
       return reportSoon(.ended("a message of our own cannot be encoded: \(error)"))
     }
-    send(encoded: bytes, handles: handles, repeated: isRepeatable ? control : nil)
+    send(encoded: bytes, handles: handles, replacing: isReplaceable ? control : nil)
   }
 
   /// Sends what is encoded already.
-  func send(encoded bytes: [UInt8], handles: [Handle], repeated control: Control? = nil) {
+  func send(encoded bytes: [UInt8], handles: [Handle], replacing control: Control? = nil) {
     let outcome = state.withLock { state -> Result<Bool, TransportError> in
       guard !state.isClosed else { return .success(true) }
-      if let control, state.unsent.contains(where: { $0.repeated == control }) { return .success(false) }
+      let queued = Queued(bytes: bytes, handles: handles, replaceable: control)
+      if let control, let earlier = state.unsent.firstIndex(where: { $0.replaceable.map(control.replaces) == true }) {
+        state.unsent[earlier] = queued
+        return .success(false)
+      }
       if state.unsent.isEmpty {
         do throws(TransportError) {
           if try transport.trySend(bytes: bytes, handles: handles) == .sent {
@@ -103,7 +108,7 @@ final class ControlConnection: Sendable {
           return .failure(error)
         }
       }
-      state.unsent.append(Queued(bytes: bytes, handles: handles, repeated: control))
+      state.unsent.append(queued)
       return .success(false)
     }
     finishSend(outcome)

@@ -89,7 +89,13 @@ extension SessionCore {
 
   /// Closes the link that a channel had of its own, if it had one, after what was sent on it.
   private func endOwnLink(_ lane: UInt32) {
-    state.withLock { $0.removeOwnLink(lane) }?.link.end(sendingRest: true)
+    if let own = state.withLock({ $0.removeOwnLink(lane) }) { end(own) }
+  }
+
+  /// Ends a link that is not booked any more.
+  func end(_ own: OwnLink) {
+    own.link.end(sendingRest: true)
+    parts.carrier.ownLinkEnded(own.lane)
   }
 
   /// The other end of a channel's link is gone without a word. If it is because its process has died, that will be known in

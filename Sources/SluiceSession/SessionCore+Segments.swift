@@ -50,7 +50,7 @@ extension SessionCore {
 
   /// The other end waits for a return, and there was one. Not said at once: who releases a message may hold locks.
   func ring() {
-    parts.reactor.perform { [weak self] in self?.parts.control.sendUnlessUnsent(.returned) }
+    parts.reactor.perform { [weak self] in self?.parts.control.sendInsteadOfEarlier(.returned) }
   }
 
   /// Segments of this session, own and borrowed.

@@ -157,13 +157,13 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     case .segment(let segment):
       guard let handle = handles.first else { return }
       map(segment, handle)
-    case .handles(let ticket):
-      guard parts.carrier.handlesArrived(handles, ticket: ticket) else {
-        return finish(.protocolViolation("handles with ticket \(ticket) twice, or too many unclaimed ones"))
-      }
-      resumeDelivery()
+    case .handles(let ticket, let lane): arrived(handles, ticket: ticket, lane: lane)
     case .withdrawHandles(let ticket):
       parts.carrier.handlesWithdrawn(ticket: ticket)
+    case .handlesSettled(let total):
+      guard parts.carrier.handlesSettled(total) else {
+        return finish(.protocolViolation("\(total) handles said to wait no more, which were never sent"))
+      }
     case .retireSegment(let id): unmap(id)
     case .returned: parts.carrier.lender.rang()
     case .shareSegment(let shared): peerShares(shared)
@@ -183,6 +183,16 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     }
   }
 
+  private func arrived(_ handles: [Handle], ticket: UInt32, lane: UInt32) {
+    guard parts.carrier.handlesArrived(handles, ticket: ticket, lane: lane) else {
+      let limit = Carrier.unclaimedLimit
+      return finish(.protocolViolation("handles with ticket \(ticket) twice, or more than \(limit) unclaimed ones"))
+    }
+    // No envelope comes any more on a link that has ended. If it ends from now on, they are among those that are closed then.
+    if lane != 0, state.withLock({ $0.ownLinks[lane] == nil }) { parts.carrier.ownLinkEnded(lane) }
+    resumeDelivery()
+  }
+
   // MARK: What channels ask for
 
   func announce(_ segment: Segment, id: UInt32, scope: MemoryScope) {
@@ -196,8 +206,12 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     parts.control.send(.retireSegment(id: id))
   }
 
-  func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>? {
-    parts.control.sendUnlessBusy(.handles(ticket: ticket), handles: handles)
+  func sendHandles(_ handles: [Handle], ticket: UInt32, lane: UInt32) -> OneShot<Bool>? {
+    parts.control.sendUnlessBusy(.handles(ticket: ticket, lane: lane), handles: handles)
+  }
+
+  func tellHandlesSettled(_ total: UInt64) {
+    parts.control.sendInsteadOfEarlier(.handlesSettled(total: total))
   }
 
   func withdrawHandles(ticket: UInt32) {
@@ -215,7 +229,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
       }
       return (state.farewell, state.removeOwnLink(lane))
     }
-    own?.link.end(sendingRest: true)
+    if let own { end(own) }
     if let farewell { close(farewell) }
   }
 
@@ -305,6 +319,7 @@ final class SessionCore: CarrierControl, LinkOwner, Sendable {
     for own in ended.ownLinks.values { own.link.end() }
     parts.carrier.link.end()
     parts.control.close()
+    parts.carrier.end()
     parts.carrier.borrower.end()
     state.withLock { $0.incoming.finish(end.isOrderly ? nil : .sessionEnded(end)) }
     RetiredLoans.retire(parts)

@@ -7,6 +7,11 @@ import TestSchema
 actor Responder {
   static let streamLength = 10
 
+  /// So many that the other end is told that they wait no more.
+  static func manyHandles() throws -> [Handle] {
+    Array(repeating: try Handle.open("/dev/null", .readOnly), count: 130)
+  }
+
   private let session: Session
   private let act: @Sendable () async throws -> Void
   private var acting: Task<Void, any Error>?
@@ -72,8 +77,11 @@ actor Responder {
       try request.finish()
     case "hang": try await request.cancellable { try await Task.sleep(for: .seconds(3600)) }  // until it is withdrawn
     case "handle":
-      guard request.message.takeHandles().count == 1 else { throw MatrixError("no handle came along") }
-      try await request.reply(try channel.makeMessage(), handles: [try Handle.open("/dev/null", .readOnly)])
+      let handles = try Self.manyHandles()
+      guard request.message.takeHandles().count == handles.count else {
+        throw MatrixError("the handles did not come along")
+      }
+      try await request.reply(try channel.makeMessage(), handles: handles)
     case "hold":
       held.append(request.message)
       try await request.reply(try channel.makeMessage())

@@ -93,26 +93,35 @@ struct Talk: Sendable {
     try await ask(channel, "echo")
   }
 
-  /// handles, both ways.
+  /// handles, both ways, and handlesSettled.
   private func passHandles() async throws {
     let channel = try await open()
     let question = try message(channel, "handle")
-    let answer = try await channel.request(
-      question, handles: [try Handle.open("/dev/null", .readOnly)], timeout: patience)
-    guard answer.takeHandles().count == 1 else { throw MatrixError("no handle came back") }
+    let handles = try Responder.manyHandles()
+    let answer = try await channel.request(question, handles: handles, timeout: patience)
+    guard answer.takeHandles().count == handles.count else { throw MatrixError("the handles did not come back") }
   }
 
-  /// withdrawHandles, lane-probe and by the other end lane-answer: a message for which there is no credit takes its handles back.
+  /// lane-probe and by the other end lane-answer: a message for which there is no credit. withdrawHandles: one for which there
+  /// is no room takes its handles back.
   private func withdrawHandles() async throws {
     let channel = try await open("mute")
     for _ in 0..<4 { try await tell(channel, "unheard") }
+    let handle = try Handle.open("/dev/null", .readOnly)
     let note = try message(channel, "unsent")
     do {
-      try await channel.notify(
-        note, handles: [try Handle.open("/dev/null", .readOnly)], timeout: .milliseconds(1))
+      try await channel.notify(note, handles: [handle], timeout: .milliseconds(1))
       throw MatrixError("a notification without credit was sent")
     } catch ChannelError.timedOut {}
-    try await ask(open(), "echo")
+    let other = try await open()
+    try await tap.withoutRoom {
+      let note = try message(other, "nothing")
+      do {
+        try await other.notify(note, handles: [handle], timeout: .milliseconds(1))
+        throw MatrixError("a notification without room was sent")
+      } catch ChannelError.timedOut {}
+    }
+    try await ask(other, "echo")
   }
 
   /// late, by the other end.

@@ -13,6 +13,7 @@ final class Tap: Sendable {
   private let reach: @Sendable (Step) -> Void
   private let schema: Schema.Struct
   private let link = Mutex(TappedLink())
+  private let isLinkFull = Atomic<Bool>(false)
 
   /// The link of the last session, as long as that has it.
   private struct TappedLink {
@@ -34,6 +35,17 @@ final class Tap: Sendable {
       if role == .link { link.withLock { $0.transport = transport } }
       return TappedEnd(transport, role, self)
     }
+  }
+
+  /// Runs `body` while this end finds no room on the link.
+  func withoutRoom(_ body: () async throws -> Void) async rethrows {
+    isLinkFull.store(true, ordering: .relaxed)
+    defer { isLinkFull.store(false, ordering: .relaxed) }
+    try await body()
+  }
+
+  fileprivate func hasRoom(_ role: TappedTransport) -> Bool {
+    role == .control || !isLinkFull.load(ordering: .relaxed)
   }
 
   fileprivate func passed(_ blob: RawSpan, _ role: TappedTransport, _ moment: Moment) {
@@ -91,6 +103,7 @@ private final class TappedEnd: Transport {
   }
 
   func trySend(_ blob: RawSpan, handles: [Handle]) throws(TransportError) -> SendOutcome {
+    guard tap.hasRoom(role) else { return .wouldBlock }
     tap.passed(blob, role, .sending)
     let outcome = try inner.trySend(blob, handles: handles)
     if outcome == .sent { tap.passed(blob, role, .sent) }

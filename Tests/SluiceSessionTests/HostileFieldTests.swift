@@ -165,9 +165,10 @@ import Testing
     case "channelOpened": return .channelOpened(lane: 2, link: .ring(ring))
     case "channelRefused": return .channelRefused(lane: 2, reason: .declined, message: "no")
     case "segment": return .segment(.init(id: 0, name: "forged", byteCount: 8192, scope: .session))
-    case "handles": return .handles(ticket: 9)
+    case "handles": return .handles(ticket: 9, lane: 2)
     case "withdrawHandles": return .withdrawHandles(ticket: 9)
     case "goodbye": return .goodbye(message: "bye")
+    case "handlesSettled": return .handlesSettled(total: 128)
     case "abandonChannel": return .abandonChannel(lane: 2)
     case "retireSegment": return .retireSegment(id: 0)
     case "returned": return .returned

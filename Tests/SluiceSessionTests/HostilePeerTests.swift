@@ -240,9 +240,55 @@ import Testing
     }
   }
 
+  @Test func `more handles than may be unclaimed`() async throws {
+    try await expectViolation("unclaimed") { liar in
+      let handle = try Handle.open("/dev/null", .readOnly)
+      for ticket in 1...513 as ClosedRange<UInt32> {
+        liar.say(.handles(ticket: ticket, lane: 0), handles: [handle])
+      }
+    }
+  }
+
+  @Test func `handles for links that there are not, without end, are closed`() async throws {
+    try await expectViolation("twice") { liar in
+      let handle = try Handle.open("/dev/null", .readOnly)
+      let carrier = liar.session.core.parts.carrier
+      for ticket in 1...2000 as ClosedRange<UInt32> {
+        // Else it would not believe that they wait no more.
+        while !carrier.handleSending.withLock({ $0.credits.take(1) }) { WorkerThread.yield() }
+        liar.say(.handles(ticket: ticket, lane: 4242), handles: [handle])
+      }
+      for _ in 0..<2 { liar.say(.handles(ticket: 9999, lane: 0), handles: [handle]) }
+    }
+  }
+
+  @Test func `other handles than an envelope claims`() async throws {
+    try await expectViolation("claims 1 handles; 2 were sent") { liar in
+      let handle = try Handle.open("/dev/null", .readOnly)
+      liar.say(.handles(ticket: 99, lane: 0), handles: [handle, handle])
+      var envelope = liar.honest
+      (envelope.handleCount, envelope.handleTicket) = (1, 99)
+      try liar.send(envelope)
+    }
+  }
+
+  @Test func `a claim of handles that were never sent does not hold up the control socket`() async throws {
+    try await expectViolation("never sent") { liar in
+      var envelope = liar.honest
+      (envelope.handleCount, envelope.handleTicket) = (1, 99)
+      try liar.send(envelope)
+      liar.say(.handlesSettled(total: 1))
+    }
+  }
+
+  @Test func `handles that wait no more, and were never sent`() async throws {
+    try await expectViolation("never sent") { $0.say(.handlesSettled(total: 1)) }
+    try await expectViolation("never sent") { $0.say(.handlesSettled(total: .max)) }
+  }
+
   @Test func `handles twice under one ticket`() async throws {
     try await expectViolation("twice") { liar in
-      for _ in 0..<2 { liar.say(.handles(ticket: 99), handles: [try Handle.open("/dev/null", .readOnly)]) }
+      for _ in 0..<2 { liar.say(.handles(ticket: 99, lane: 0), handles: [try Handle.open("/dev/null", .readOnly)]) }
     }
   }
 }

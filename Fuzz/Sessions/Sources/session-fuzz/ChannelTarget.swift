@@ -131,8 +131,9 @@ final class ChannelTarget: CarrierControl, Sendable {
   // MARK: What the carrier asks of a session
 
   func announce(_ segment: Segment, id: UInt32, scope: MemoryScope) {}
-  func sendHandles(_ handles: [Handle], ticket: UInt32) -> OneShot<Bool>? { nil }
+  func sendHandles(_ handles: [Handle], ticket: UInt32, lane: UInt32) -> OneShot<Bool>? { nil }
   func withdrawHandles(ticket: UInt32) {}
+  func tellHandlesSettled(_ total: UInt64) {}
   func channelClosed(_ lane: UInt32) {}
   func retireSegment(_ id: UInt32) {}
   func share(_ segment: BorrowedSegment) -> SluiceChannel.SegmentShare { .unavailable }

@@ -43,9 +43,9 @@ enum ControlTarget {
       (.openChannel(opening), 2), (.channelOpened(lane: 2, link: .ring(ring)), 2),
       (.channelRefused(lane: 2, reason: .declined, message: "no"), 0),
       (.segment(.init(id: 0, name: "name", byteCount: 4096, scope: .session)), 1),
-      (.handles(ticket: 1), 1), (.withdrawHandles(ticket: 1), 0), (.goodbye(message: "bye"), 0),
+      (.handles(ticket: 1, lane: 2), 1), (.withdrawHandles(ticket: 1), 0), (.goodbye(message: "bye"), 0),
       (.retireSegment(id: 1), 0), (.returned, 0), (.segmentShared(id: 1, isMapped: true), 0),
-      (.abandonChannel(lane: 2), 0),
+      (.abandonChannel(lane: 2), 0), (.handlesSettled(total: 128), 0),
     ]
     return try messages.map { [$1] + (try $0.encoded()) }
   }
