@@ -60,7 +60,8 @@ extension Channel {
   /// now. A channel has one dispatcher: a further one takes the place of the first.
   ///
   /// - Parameter kind: Tells the kind of a message; nil, or an error, for one that stays unsorted. Called on the thread that
-  ///   delivers, for each message: it must be quick.
+  ///   delivers, for each message, while nothing else of the session is delivered: it must be quick, and must not wait for
+  ///   anything of a session.
   public func dispatch<Kind: Hashable & Sendable>(
     by kind: @escaping @Sendable (Root.Reader) throws -> Kind?
   ) -> Dispatcher<Root, Kind> {

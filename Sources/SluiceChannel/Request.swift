@@ -121,7 +121,8 @@ public final class Request<Root: StructSchema>: Sendable {
   /// requester says when that has passed), or when the calling task is.
   public func cancellable<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
     let task = Task { try await body() }
-    call.onCancel { task.cancel() }
+    // Not at once: handlers of the task's own would run in the middle of a delivery, which they might wait for.
+    call.onCancel { Task { task.cancel() } }
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
