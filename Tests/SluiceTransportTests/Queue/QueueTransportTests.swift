@@ -144,14 +144,14 @@ struct QueueForger {
     let blocked = Locked<TransportError?>(nil)
     let thread = try WorkerThread(name: "sender") {
       gate.open()
-      do throws(TransportError) { try sender.send([2]) } catch {
+      // Again and again: a close of the receiver empties the queue, and one that has just looked finds room there.
+      do throws(TransportError) { while true { try sender.send([2]) } } catch {
         blocked.mutex.withLock { $0 = error }
       }
     }
-    let suspended = Task { () -> TransportError? in
+    let suspended = Task { () -> TransportError in
       do throws(TransportError) {
-        try await sender.send([3].span.bytes, deadline: patience())
-        return nil
+        while true { try await sender.send([3].span.bytes, deadline: patience()) }
       } catch {
         return error
       }
