@@ -90,14 +90,12 @@ extension Carrier {
 
   /// The link that a channel had of its own has ended: no more envelopes come on it.
   package func ownLinkEnded(_ lane: UInt32) {
-    let closed = settle { $0.takeAll(lane: lane) }
-    _ = closed
+    _ = settle { $0.takeAll(lane: lane) }
   }
 
   /// The session has ended: what was not claimed is closed.
   package func end() {
-    let closed = unclaimedHandles.withLock { $0.takeAll() }
-    _ = closed
+    _ = unclaimedHandles.withLock { $0.takeAll() }
   }
 
   /// Most handles that may have arrived ahead of their envelopes.

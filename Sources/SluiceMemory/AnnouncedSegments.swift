@@ -40,12 +40,6 @@ struct AnnouncedSegments {
   /// Where the segment stands, or would.
   private func place(of segment: Segment) -> Int {
     let identity = ObjectIdentifier(segment)
-    var low = 0
-    var high = entries.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ObjectIdentifier(entries[middle].segment) < identity { low = middle + 1 } else { high = middle }
-    }
-    return low
+    return partitionPoint(entries.count) { ObjectIdentifier(entries[$0].segment) < identity }
   }
 }

@@ -27,13 +27,8 @@ public final class Borrower: Sendable {
     }
 
     func index(of id: UInt32) -> Int? {
-      var low = 0
-      var high = entries.count
-      while low < high {
-        let middle = (low + high) / 2
-        if entries[middle].id < id { low = middle + 1 } else { high = middle }
-      }
-      return low < entries.count && entries[low].id == id ? low : nil
+      let place = partitionPoint(entries.count) { entries[$0].id < id }
+      return place < entries.count && entries[place].id == id ? place : nil
     }
 
     @inline(__always)

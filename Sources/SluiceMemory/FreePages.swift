@@ -101,12 +101,6 @@ extension PageRun {
 extension Array {
   /// The index of the first element that does not precede `element`, in an array sorted by `precedes`.
   fileprivate func firstIndex(notBefore element: Element, _ precedes: (Element, Element) -> Bool) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = low + (high - low) / 2
-      if precedes(self[middle], element) { low = middle + 1 } else { high = middle }
-    }
-    return low
+    partitionPoint(count) { precedes(self[$0], element) }
   }
 }

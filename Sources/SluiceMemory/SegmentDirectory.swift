@@ -40,12 +40,6 @@ struct SegmentDirectory {
 
   /// The index of the first segment that starts above `address`.
   private func firstIndex(above address: UInt) -> Int {
-    var low = 0
-    var high = entries.count
-    while low < high {
-      let middle = low + (high - low) / 2
-      if entries[middle].start <= address { low = middle + 1 } else { high = middle }
-    }
-    return low
+    partitionPoint(entries.count) { entries[$0].start <= address }
   }
 }

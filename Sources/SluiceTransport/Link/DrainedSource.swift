@@ -8,8 +8,6 @@ protocol DrainedSource {
   var mayHaveFrames: Bool { get }
   /// Blocks until there may be frames, or the wait is interrupted; false when the deadline passed first.
   func wait(deadline: ContinuousClock.Instant?, unless isInterrupted: () -> Bool) throws(TransportError) -> Bool
-  /// Makes a thread that waits look whether it is interrupted.
-  func wakeSleepers()
 }
 
 extension RingReceiver: DrainedSource {}
@@ -44,5 +42,6 @@ final class PolledSource: DrainedSource, Sendable {
     }
   }
 
+  /// Makes a thread that waits look whether it is interrupted.
   func wakeSleepers() { interruption.signal() }
 }

@@ -230,13 +230,7 @@ package final class Link: Drainer, Sendable {
     LaneHeader(lane: lane.number, kind: isCharged ? .charged : .free).encode(into: &frame)
     let charged = isCharged && !isPaid
     if charged {
-      switch lane.takeCredit() {
-      case .taken: break
-      case .blocked(let signal):
-        beganToWait()
-        return .blocked(signal)
-      case .closed: return .ended
-      }
+      if let obstacle = takeCredit(on: lane) { return obstacle }
     } else if !lane.isOpen {
       return .ended
     }

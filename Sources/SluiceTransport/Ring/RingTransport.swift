@@ -101,7 +101,8 @@ public final class RingTransport: Transport {
     return try sender.trySend(blob)
   }
 
-  /// Puts a frame into the ring, waiting for ever until there is room: the quickest way to send one. As `send(_:handles:deadline:)`.
+  /// Puts a frame into the ring, waiting for ever until there is room: the quickest way to send one. As
+  /// `send(_:handles:deadline:)`.
   public func send(_ blob: RawSpan) throws(TransportError) {
     while try sender.trySend(blob) == .wouldBlock { _ = try sender.wait(roomFor: blob.byteCount, deadline: nil) }
   }
@@ -118,12 +119,21 @@ public final class RingTransport: Transport {
   /// Calls `body` with the next frame, or returns at the end.
   @usableFromInline
   func receiveNext(_ body: (_ blob: RawSpan) -> Void) throws(TransportError) {
-    func take(_ blob: RawSpan) -> Bool {
-      body(blob)
-      return true
-    }
-    while try receiver.drain(limit: 1, arming: false, take).outcome == .wouldBlock {
-      _ = try receiver.wait(deadline: nil)
+    _ = try takeNext(deadline: nil, body)
+  }
+
+  /// Calls `body` with the next frame; `wouldBlock` when the deadline passed first.
+  @inline(__always)
+  private func takeNext(
+    deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan) -> Void
+  ) throws(TransportError) -> ReceiveOutcome {
+    while true {
+      let drain = try receiver.drain(limit: 1, arming: false) { blob in
+        body(blob)
+        return true
+      }
+      guard drain.outcome == .wouldBlock else { return drain.outcome }
+      guard try receiver.wait(deadline: deadline) else { return .wouldBlock }
     }
   }
 
@@ -153,14 +163,7 @@ public final class RingTransport: Transport {
   public func receiveNext(
     deadline: ContinuousClock.Instant?, _ body: (_ blob: RawSpan, _ handles: [Handle]) -> Void
   ) throws(TransportError) -> ReceiveOutcome {
-    while true {
-      let drain = try receiver.drain(limit: 1, arming: false) { blob in
-        body(blob, [])
-        return true
-      }
-      guard drain.outcome == .wouldBlock else { return drain.outcome }
-      guard try receiver.wait(deadline: deadline) else { return .wouldBlock }
-    }
+    try takeNext(deadline: deadline) { body($0, []) }
   }
 
   /// Takes many frames under one lock: at most about as many as the ring holds.
