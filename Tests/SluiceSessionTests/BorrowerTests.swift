@@ -10,16 +10,6 @@ import TestSupport
 
 /// What another process finds in memory that it borrowed, how long, and what it cannot do there. The borrower is `TestPeer`.
 @Suite(.timeLimit(.minutes(2))) struct BorrowerTests {
-  /// The next session, and its first channel.
-  private func next(
-    _ server: SessionServer
-  ) async throws -> (session: Session, channel: Channel<Exchange>) {
-    var sessions = server.sessions.makeAsyncIterator()
-    let session = try #require(try await sessions.next())
-    var channels = session.channels(of: Exchange.self).makeAsyncIterator()
-    return (session, try #require(try await channels.next()))
-  }
-
   private func nextRequest(_ channel: Channel<Exchange>) async throws -> Request<Exchange> {
     var requests = channel.requests.makeAsyncIterator()
     return try #require(try await requests.next())
@@ -37,7 +27,7 @@ import TestSupport
     try await withRuntimeDirectory { directory in
       let server = try SessionServer(testApp(directory))
       try await withPeer("gigabyte", directory) { client in
-        let (session, channel) = try await next(server)
+        let (session, channel) = try await server.nextChannel()
         try await nextRequest(channel).reply(try message(on: channel, byteCount: 100_000, of: 1))
         let request = try await nextRequest(channel)
         var response = try channel.makeMessage()
@@ -85,10 +75,10 @@ import TestSupport
       do {
         let server = try SessionServer(app, options: SessionOptions().over(link))
         try await withPeer("outlive", directory, "link=\(link)") { client in
-          let first = try await next(server)
+          let first = try await server.nextChannel()
           try await nextRequest(first.channel).reply(try message(on: first.channel, byteCount: 100_000, of: 1))
           first.session.close()
-          let (session, channel) = try await next(server)
+          let (session, channel) = try await server.nextChannel()
           do {
             let own = try message(on: channel, byteCount: 300_000, of: 2)
             try await nextRequest(channel).reply(own)
@@ -129,10 +119,10 @@ import TestSupport
       let server = try SessionServer(testApp(directory))
       let bystander = try await ClientSession.connect(testClient, to: testApp(directory))
       async let opening = bystander.openChannel(Exchange.self)
-      let (_, unharmed) = try await next(server)
+      let (_, unharmed) = try await server.nextChannel()
       var notes = try await opening.notifications.makeAsyncIterator()
       let status = try await withPeer("attack", directory) { attacker in
-        let (session, channel) = try await next(server)
+        let (session, channel) = try await server.nextChannel()
         let request = try await nextRequest(channel)
         let response = try message(on: channel, byteCount: 1 << 20, of: 0x5a)
         let segment = try #require(session.core.parts.carrier.arena.segments.first)
@@ -188,7 +178,7 @@ import TestSupport
       for round in 0..<2 {
         let other = try await ClientSession.connect(testClient, to: testApp(directory))
         async let opening = other.openChannel(Exchange.self)
-        let (session, channel) = try await next(server)
+        let (session, channel) = try await server.nextChannel()
         var notes = try await opening.notifications.makeAsyncIterator()
         for byteCount in [100, 2000, 20_000, 200_000, 400_000] {
           try await channel.notify(try message(on: channel, byteCount: byteCount, of: 178))
@@ -209,7 +199,7 @@ import TestSupport
     _ server: SessionServer, _ directory: FilePath, _ limit: Int
   ) async throws {
     let status = try await withPeer("scan", directory, "161", "162", "178") { client in
-      let (session, channel) = try await next(server)
+      let (session, channel) = try await server.nextChannel()
       try await nextRequest(channel).reply(try message(on: channel, byteCount: 300_000, of: 161))
       var shared = try server.makeMessage(Exchange.self)
       fillBytes(shared.root, byteCount: 100_000, with: 162)

@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: LinkTests.kinds, [ChannelLink.shared, .own()])
   func `a burst of messages with handles arrives whole, and in order`(link: LinkChoice, own: ChannelLink) async throws {
-    try await Self.withDrivenClient(over: link, own: own) { ends in
+    try await withDrivenClient(over: link, own: own) { ends in
       let sending = Task { @MainActor in
         for number in 0..<64 as Range<UInt64> {
           try await Self.notify(ends.pair.server, number, handleCount: 20)
@@ -126,7 +126,7 @@ import Testing
   @Test(arguments: [false, true]) func `who waits to send handles may give up, and is told of the end`(
     isSession: Bool
   ) async throws {
-    try await Self.withDrivenClient(over: .ring) { ends in
+    try await withDrivenClient(over: .ring) { ends in
       for number in 0..<2 as Range<UInt64> { try await Self.notify(ends.pair.server, number, handleCount: Self.most) }
       await Self.expect({ if case .timedOut = $0 { true } else { false } }) {
         try await Self.notify(ends.pair.server, 2, handleCount: 1, timeout: .milliseconds(1))
@@ -145,7 +145,7 @@ import Testing
   }
 
   @Test func `handles that would have to wait fail where sends do`() async throws {
-    try await Self.withDrivenClient(over: .socket, policy: .fail) { ends in
+    try await withDrivenClient(over: .socket, policy: .fail) { ends in
       for number in 0..<2 as Range<UInt64> { try await Self.notify(ends.pair.server, number, handleCount: Self.most) }
       await Self.expect({ if case .transport(.noRoom) = $0 { true } else { false } }) {
         try await Self.notify(ends.pair.server, 2, handleCount: 1)
@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test func `handles whose messages find no room are taken back, and others may go`() async throws {
-    try await Self.withDrivenClient(over: .ring) { ends in
+    try await withDrivenClient(over: .ring) { ends in
       var count: UInt64 = 0
       await Self.expect({ if case .timedOut = $0 { true } else { false } }) {
         while true {
@@ -189,7 +189,7 @@ import Testing
   @Test(arguments: LinkTests.kinds) func `handles for a link that has ended are closed, and others may go`(
     link: LinkChoice
   ) async throws {
-    try await Self.withDrivenClient(over: link, own: .own()) { ends in
+    try await withDrivenClient(over: link, own: .own()) { ends in
       for number in 0..<2 as Range<UInt64> { try await Self.notify(ends.pair.server, number, handleCount: Self.most) }
       #expect(ends.waitingHandleCount == 2 * Self.most)
       // Before it has seen any of it.
@@ -212,74 +212,15 @@ import Testing
   }
 
   /// Waits until the server knows of no more handles that wait than it is told late of; then none do.
-  private static func expectSettled(_ ends: Driven) async throws {
+  private static func expectSettled(_ ends: DrivenClient) async throws {
     while ends.waitingHandleCount >= HandleCredits.batch { await Task.yield() }
     #expect(ends.client.core.parts.carrier.unclaimedHandles.withLock { $0.count } == 0)
   }
+}
 
-  // MARK: A client that looks when the test lets it
-
-  private struct Driven: Sendable {
-    let reactor: Reactor
-    let server: Session
-    let client: Session
-    let pair: (client: Channel<Exchange>, server: Channel<Exchange>)
-
-    /// How many handles the server has sent that wait, as far as it knows.
-    var waitingHandleCount: Int { server.core.parts.carrier.handleSending.withLock { $0.credits.waiting } }
-
-    /// Runs `body` while the client's reactor runs.
-    func whileDriven<Value: Sendable>(
-      _ body: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-      try await HandleFlowTests.drive(reactor, body)
-    }
-  }
-
-  private static func drive<Value: Sendable>(
-    _ reactor: Reactor, _ body: @escaping @Sendable () async throws -> Value
-  ) async throws -> Value {
-    let isDone = OneShot<Bool>()
-    let task = Task {
-      defer { isDone.fulfill(true) }
-      return try await body()
-    }
-    while !isDone.isFulfilled {
-      reactor.process()
-      await Task.yield()
-    }
-    return try await task.value
-  }
-
-  private static func withDrivenClient(
-    over link: LinkChoice, own: ChannelLink = .shared, policy: StallPolicy = .suspend,
-    _ body: (Driven) async throws -> Void
-  ) async throws {
-    let reactor = try Reactor.driven()
-    try await withRuntimeDirectory { directory in
-      let app = testApp(directory)
-      var options = SessionOptions().over(link)
-      options.stallPolicy = policy
-      options.laneWindow = 65_536
-      options.ringByteCount = 1 << 16
-      let server = try SessionServer(app, options: options)
-      options.reactor = reactor
-      let ours = options
-      async let connected = onThreadReturning { try ClientSession.connectSync(testClient, to: app, options: ours) }
-      var sessions = server.sessions.makeAsyncIterator()
-      let accepted = try #require(try await sessions.next())
-      let client = try await connected
-      let pair = try await Self.drive(reactor) {
-        async let opened = client.openChannel(Exchange.self, link: own)
-        var channels = accepted.channels(of: Exchange.self).makeAsyncIterator()
-        let taken = try #require(try await channels.next())
-        return (client: try await opened, server: taken)
-      }
-      try await body(Driven(reactor: reactor, server: accepted, client: client, pair: pair))
-      client.close()
-      accepted.close()
-      server.shutdown()
-      reactor.shutdown()
-    }
+extension DrivenClient {
+  /// How many handles the server has sent that wait, as far as it knows.
+  fileprivate var waitingHandleCount: Int {
+    server.core.parts.carrier.handleSending.withLock { $0.credits.waiting }
   }
 }

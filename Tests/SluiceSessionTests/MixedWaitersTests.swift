@@ -11,12 +11,6 @@ import Testing
   private static let count =
     ProcessInfo.processInfo.environment["SLUICE_MIXED_EXCHANGES"].flatMap { Int($0) } ?? 2000
 
-  private func onThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-    try await withCheckedThrowingContinuation { (ended: CheckedContinuation<Void, any Error>) in
-      Thread.detachNewThread { ended.resume(with: Result(catching: body)) }
-    }
-  }
-
   /// Lets some time pass, most often none, so that the other side is met awake, falling asleep and asleep.
   private static func dawdle(_ random: inout SystemRandomNumberGenerator) {
     switch Int.random(in: 0..<64, using: &random) {

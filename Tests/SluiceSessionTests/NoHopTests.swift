@@ -90,17 +90,8 @@ import Testing
 
   @Test("What threads have left is delivered to tasks", arguments: LinkTests.kinds)
   func leftOvers(link: LinkChoice) async throws {
-    try await withRuntimeDirectory { directory in
-      let options = SessionOptions().over(link)
-      let server = try SessionServer(testApp(directory), options: options)
-      async let connected = ClientSession.connect(testClient, to: testApp(directory), options: options)
-      var sessions = server.sessions.makeAsyncIterator()
-      let accepted = try #require(try await sessions.next())
-      let client = try await connected
-      var channels = accepted.channels(of: Exchange.self).makeAsyncIterator()
-      async let opened = client.openChannel(Exchange.self)
-      let answering = try #require(try await channels.next())
-      let asking = try await opened
+    try await withEnds(SessionOptions().over(link)) { ends in
+      let (asking, answering) = try await ends.channel()
       for round in 0..<200 {
         // A request and notifications, all at once: the thread stops at the request, the rest is for a task.
         for number in 0..<3 { try await asking.notify(try Self.message(asking, UInt64(number))) }

@@ -111,29 +111,8 @@ import Testing
     async throws
   {
     // Nobody looks at the client's end until it is asked to.
-    let reactor = try Reactor.driven()
-    try await withRuntimeDirectory { directory in
-      let app = testApp(directory)
-      var options = SessionOptions()
-      options.stallPolicy = .fail
-      options.laneWindow = 100_000
-      let server = try SessionServer(app, options: options)
-      options.reactor = reactor
-      let ours = options
-      async let connected = onThreadReturning { try ClientSession.connectSync(testClient, to: app, options: ours) }
-      var sessions = server.sessions.makeAsyncIterator()
-      let accepted = try #require(try await sessions.next())
-      let client = try await connected
-      let opening = Task { try await client.openChannel(Exchange.self) }
-      var channels = accepted.channels(of: Exchange.self).makeAsyncIterator()
-      let taken = try #require(try await channels.next())
-      let isOpen = OneShot<Bool>()
-      let watching = Task { _ = isOpen.fulfill((try? await opening.value) != nil) }
-      while !isOpen.isFulfilled {
-        reactor.process()
-        await Task.yield()
-      }
-      let pair = (client: try await opening.value, server: taken)
+    try await withDrivenClient(over: .ring, policy: .fail) { ends in
+      let pair = ends.pair
       let (asking, request) = try await hangingRequest(pair)
       await #expect(throws: ChannelError.self) {
         while true {
@@ -145,22 +124,8 @@ import Testing
         let answer = try pair.server.makeMessage()
         if isBlocking { try request.replySync(answer) } else { try await request.reply(answer) }
       }
-      let isAnswered = OneShot<Bool>()
-      let answering = Task {
-        _ = await asking.result
-        _ = isAnswered.fulfill(true)
-      }
-      while !isAnswered.isFulfilled {
-        reactor.process()
-        await Task.yield()
-      }
+      _ = try await ends.whileDriven { await asking.result }
       await expectFailure(ChannelFailureCode.unanswered, asking)
-      await watching.value
-      await answering.value
-      client.close()
-      accepted.close()
-      server.shutdown()
-      reactor.shutdown()
     }
   }
 }

@@ -14,16 +14,6 @@ import Testing
     ServerApp(directory.lastComponent?.string ?? "", allowing: ["test-client"], runtimeDirectory: directory)
   }
 
-  /// Serves one channel of the first client in this process.
-  private func serving(
-    _ server: SessionServer
-  ) async throws -> (session: Session, channel: Channel<Exchange>) {
-    var sessions = server.sessions.makeAsyncIterator()
-    let session = try #require(try await sessions.next())
-    var channels = session.channels(of: Exchange.self).makeAsyncIterator()
-    return (session, try #require(try await channels.next()))
-  }
-
   /// A minute's worth of allocations with `SLUICE_LONG_TESTS`, else a second's.
   @Test func `after thousands of large allocations mappings and descriptors at both ends are where they began`()
     async throws
@@ -87,9 +77,9 @@ import Testing
         try await withPeer("relay", directory, relayed.string) { relay in
           try await relay.line("ready")
           try await withPeer("listen", directory, relayed.string) { listener in
-            let third = try await serving(server)
+            let third = try await server.nextChannel()
             #expect(third.session.peer.credentials.pid == listener.processID)
-            let second = try await serving(server)
+            let second = try await server.nextChannel()
             #expect(second.session.peer.credentials.pid == relay.processID)
             try await relay.line("relaying")
             // The third process maps the server-wide segment by reading something of it.
@@ -159,8 +149,8 @@ import Testing
         try await withPeer("relay", directory, relayed.string) { relay in
           try await relay.line("ready")
           try await withPeer("keep", directory, relayed.string) { keeper in
-            let third = try await serving(server)
-            let second = try await serving(server)
+            let third = try await server.nextChannel()
+            let second = try await server.nextChannel()
             try await relay.line("relaying")
             let size = 100 * 4096
             do {
@@ -214,7 +204,7 @@ import Testing
       for (options, backing) in [(named(.owner), SegmentBacking.named(.group)), (SessionOptions(), .sealedMemory)] {
         let client = try await ClientSession.connect(ClientApp("test-client"), to: app(directory), options: options)
         async let opening = client.openChannel(Exchange.self)
-        let (session, taken) = try await serving(server)
+        let (session, taken) = try await server.nextChannel()
         let channel = try await opening
         var notes = taken.notifications.makeAsyncIterator()
         try await channel.notify(try message(on: channel, byteCount: 100_000, of: 1))
@@ -250,7 +240,7 @@ import Testing
         let client = try await ClientSession.connect(
           ClientApp("test-client"), to: app(elsewhere), options: named(.owner))
         async let opening = client.openChannel(Exchange.self)
-        let (_, channel) = try await serving(living)
+        let (_, channel) = try await living.nextChannel()
         _ = try await opening
         let kept = try message(on: channel, byteCount: 1000, of: 2)
         let aliveFiles = try files(elsewhere)
@@ -285,7 +275,7 @@ import Testing
     try await withRuntimeDirectory { directory in
       let server = try SessionServer(app(directory), options: named(.owner))
       try await withPeer("hold-named", directory) { holder in
-        let (session, channel) = try await serving(server)
+        let (session, channel) = try await server.nextChannel()
         var requests = channel.requests.makeAsyncIterator()
         let request = try #require(try await requests.next())
         try await request.reply(try message(on: channel, byteCount: 100_000, of: 1))

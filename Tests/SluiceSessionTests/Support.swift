@@ -39,6 +39,16 @@ struct Ends {
   }
 }
 
+extension SessionServer {
+  /// The next session, and its first channel.
+  func nextChannel() async throws -> (session: Session, channel: Channel<Exchange>) {
+    var sessions = sessions.makeAsyncIterator()
+    let session = try #require(try await sessions.next())
+    var channels = session.channels(of: Exchange.self).makeAsyncIterator()
+    return (session, try #require(try await channels.next()))
+  }
+}
+
 /// Answers each request of each channel of a session with its number, plus one.
 func echo(_ session: Session) async throws {
   for try await channel in session.channels(of: Exchange.self) {

@@ -175,14 +175,20 @@ import Testing
     }
   }
 
+  /// A link that has no room to send, and who takes so many frames that arrive.
+  private func startFull(_ reactor: Reactor, limit: Int) throws -> (Pair, Taker) {
+    let pair = try Pair(reactor)
+    let taker = Taker(pair, limit: limit)
+    pair.link.open(pair.lane, receiver: taker)
+    try fill(pair)
+    try pair.link.start(owner: taker)
+    return (pair, taker)
+  }
+
   @Test("takes no more than a window twice from who does not take the credits for it")
   func creditsNotTaken() async throws {
     try await withReactor { reactor in
-      let pair = try Pair(reactor)
-      let taker = Taker(pair, limit: 1000)
-      pair.link.open(pair.lane, receiver: taker)
-      try fill(pair)
-      try pair.link.start(owner: taker)
+      let (pair, taker) = try startFull(reactor, limit: 1000)
       let sending = Task {
         for _ in 0..<1000 {
           let frame = Self.frame(.charged)
@@ -202,11 +208,7 @@ import Testing
   @Test("sends credits that found no room when there is some, each once")
   func lateCredits() async throws {
     try await withReactor { reactor in
-      let pair = try Pair(reactor)
-      let taker = Taker(pair, limit: 4)
-      pair.link.open(pair.lane, receiver: taker)
-      try fill(pair)
-      try pair.link.start(owner: taker)
+      let (pair, taker) = try startFull(reactor, limit: 4)
       for _ in 0..<4 { #expect(try pair.peer.trySend(bytes: Self.frame(.charged), handles: []) == .sent) }
       guard case .arrived = await taker.ending.wait(onCancel: .other) else { return _ = Issue.record("ended") }
       var granted: UInt32 = 0
